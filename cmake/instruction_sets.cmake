@@ -1,0 +1,21 @@
+# Kernels are compiled once per instruction set, each time in a namespace of that set's name, so that
+# the linker never sees two versions of one function.  See docs/decisions/0001.
+set(QKV_INSTRUCTION_SETS portable)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND QKV_INSTRUCTION_SETS avx2 avx512)
+endif()
+set(QKV_FLAGS_portable "")
+set(QKV_FLAGS_avx2 -mavx2 -mfma -mtune=haswell)
+set(QKV_FLAGS_avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -mtune=skylake-avx512)
+
+function(qkv_compile_kernels target)
+  foreach(set ${QKV_INSTRUCTION_SETS})
+    add_library(${target}_${set} OBJECT ${ARGN})
+    target_include_directories(${target}_${set} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_features(${target}_${set} PRIVATE cxx_std_23)
+    target_compile_definitions(${target}_${set} PRIVATE QKV_INSTRUCTION_SET=${set})
+    target_compile_options(${target}_${set} PRIVATE ${QKV_FLAGS_${set}} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wno-psabi)
+    qkv_warnings(${target}_${set})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${set}>)
+  endforeach()
+endfunction()
