@@ -1,0 +1,27 @@
+// The front door of the ops: every tensor function but attention, forward and derivative side by side.
+//
+// Rules that all of them keep:
+//   - results are the same bits for any number of threads;
+//   - `op` returns a new tensor, `op_into` writes into memory given first, `op_backward...` gives the derivative;
+//   - gradients for parameters are added to what is there, gradients for inputs replace it unless writing::add is given;
+//   - leading axes are rows; the last axis has unit stride or is copied; results' last axis must have unit stride;
+//   - wrong shapes throw shape_error "op: expected ...; found ..." before anything is written.
+#pragma once
+#include "qkv/ops/activate.h"
+#include "qkv/ops/adamw.h"
+#include "qkv/ops/add.h"
+#include "qkv/ops/concatenate.h"
+#include "qkv/ops/cross_entropy.h"
+#include "qkv/ops/dropout.h"
+#include "qkv/ops/embedding.h"
+#include "qkv/ops/layer_norm.h"
+#include "qkv/ops/linear.h"
+#include "qkv/ops/matmul.h"
+#include "qkv/ops/multiply.h"
+#include "qkv/ops/rms_norm.h"
+#include "qkv/ops/rotary.h"
+#include "qkv/ops/scale.h"
+#include "qkv/ops/softmax.h"
+#include "qkv/ops/squared_norm.h"
+#include "qkv/ops/sum.h"
+#include "qkv/ops/swiglu.h"
