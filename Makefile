@@ -38,8 +38,8 @@ sanitize: setup  ## every test under the address and undefined-behaviour sanitiz
 	@$(call build,tsan)
 	@scripts/run_tests build/tsan -j 1 -R '[Tt]hread|[Pp]arallel|[Ss]ame[Bb]its'
 
-bench: build  ## measure, beside PyTorch if it is installed; results/README.md says what becomes of the figures
-	@scripts/bench build/release
+bench: build  ## measure, beside PyTorch if it is installed; record=1 keeps the figures in results/
+	@record=$(record) scripts/bench build/release
 
 data: setup  ## get the data sets that tests and the demo can use (data/recipes.toml) into a cache folder
 	@scripts/data.py get
