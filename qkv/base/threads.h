@@ -1,7 +1,8 @@
 // One pool of threads for the whole process.
 #pragma once
-#include <functional>
+#include <concepts>
 #include <memory>
+#include <type_traits>
 
 namespace qkv {
 
@@ -32,7 +33,8 @@ class function_ref<R(A...)> {
 /// Calls work(index, thread) for every index in 0 .. count-1, each once, on thread_count() threads;
 /// thread is in 0 .. thread_count()-1 and names scratch memory.  Indices are handed out in increasing order,
 /// one at a time, to whichever thread is free.  Results must not depend on which thread runs which index.
-/// A call inside a call runs on the calling thread alone.  The first exception (by index) is thrown again here.
+/// A call inside a call, or while another thread's call is running, runs on the calling thread alone.
+/// After an exception no new indices are handed out; the first (by index) is thrown again here.
 /// Cost: about a microsecond to hand out; idle threads spin briefly, then sleep.
 void parallel_for(long count, function_ref<void(long index, int thread)> work);
 

@@ -27,6 +27,7 @@ template <> struct dtype_of_type<float> { static constexpr dtype value = dtype::
 template <> struct dtype_of_type<bfloat16> { static constexpr dtype value = dtype::bfloat16; };
 template <> struct dtype_of_type<std::int32_t> { static constexpr dtype value = dtype::int32; };
 template <> struct dtype_of_type<double> { static constexpr dtype value = dtype::float64; };
+template <class T> struct dtype_of_type<const T> : dtype_of_type<T> {};
 template <class T> constexpr dtype dtype_of = dtype_of_type<T>::value;
 
 }  // namespace qkv

@@ -15,7 +15,9 @@ namespace qkv {
 using shape = std::vector<long>;
 
 std::string to_string(const shape& s);  ///< "[2, 3]"
-long count_of(const shape& s);          ///< product of the sizes; 1 for a scalar
+/// Product of the sizes; 1 for a scalar.  Throws shape_error for a negative size or a product of 2^63 or more.
+long count_of(const shape& s);
+std::vector<long> row_major_strides(const shape& s);
 
 class tensor {
  public:
@@ -30,7 +32,8 @@ class tensor {
   /// Contents undefined; for results about to be written.
   static tensor uninitialized(qkv::shape s, dtype type = dtype::float32);
   static tensor full(qkv::shape s, double value, dtype type = dtype::float32);
-  /// A view of memory that the caller keeps alive.  Strides in elements; none means row-major.
+  /// A view of memory that the caller keeps alive.  Strides in elements; none means row-major.  What is borrowed as
+  /// const must not be written through the tensor.
   template <class T>
   static tensor borrow(T* data, qkv::shape s, std::vector<long> strides = {});
 
@@ -40,8 +43,10 @@ class tensor {
   const std::vector<long>& strides() const { return strides_; }
   long rank() const { return long(shape_.size()); }
   long dim(int axis) const;    ///< negative axes count from the end; throws shape_error when out of range
-  long size() const { return count_of(shape_); }
+  long size() const { return empty() ? 0 : count_of(shape_); }
   bool contiguous() const;     ///< row-major without gaps
+
+  // T is float, bfloat16, std::int32_t or double, const or not; ranks of views are 1 to 5.
 
   /// The first element.  Throws unsupported_error when T is not the tensor's type.
   template <class T>
@@ -54,22 +59,24 @@ class tensor {
     const long i[] = {long(index)...};
     return data<T>()[offset_of({i, sizeof...(I)})];
   }
-  double item(std::initializer_list<long> index = {}) const;  ///< one element of any type, as double
+  /// One element of any type, as double; without an index, the only one.
+  double item(std::initializer_list<long> index = {}) const;
 
   template <class T, int Rank>
   qkv::view<T, Rank> view() const;  ///< throws shape_error when the rank differs
 
-  // Views: share storage, copy nothing.
-  tensor slice(int axis, long from, long to) const;
-  tensor select(int axis, long index) const;  ///< drops the axis
+  // Views: share storage, copy nothing.  Axes may be negative, from the end; indices may not.
+  tensor slice(int axis, long from, long to) const;  ///< 0 <= from <= to <= dim(axis)
+  tensor select(int axis, long index) const;         ///< drops the axis
   tensor transpose(int a, int b) const;
   tensor reshape(qkv::shape s) const;  ///< one size may be -1; copies when the strides do not allow a view
 
   // Copies.
   tensor to_contiguous() const;  ///< itself if it is already
-  tensor to(dtype type) const;   ///< itself if it has that type; int32 rounds toward zero
+  /// Itself if it has that type.  To int32 rounds toward zero; throws shape_error if a value does not fit.
+  tensor to(dtype type) const;
   tensor clone() const;
-  void copy_from(const tensor& other) const;  ///< same shape, any type
+  void copy_from(const tensor& other) const;  ///< same shape, any type, no overlap
   void fill(double value) const;
 
   /// True when both handles name the same elements: same storage, offset, shape and strides.
@@ -77,6 +84,8 @@ class tensor {
 
  private:
   long offset_of(std::span<const long> index) const;
+  void require_storage(const char* operation) const;
+  std::size_t axis_of(const char* operation, int axis) const;
   std::shared_ptr<std::byte[]> storage_;
   std::byte* data_ = nullptr;
   dtype type_ = dtype::float32;

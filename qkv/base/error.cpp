@@ -1,0 +1,9 @@
+#include "qkv/base/error.h"
+
+namespace qkv {
+
+void refuse(const std::string& operation, const std::string& expected, const std::string& found) {
+  throw shape_error(operation + ": expected " + expected + "; found " + found);
+}
+
+}  // namespace qkv
