@@ -1,5 +1,6 @@
 // tensor: a typed, strided array with shared storage.  Copying a tensor copies a handle.
 #pragma once
+#include <array>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -54,10 +55,11 @@ class tensor {
   template <class T>
   std::span<T> values() const;  ///< all elements of a contiguous tensor; throws shape_error otherwise
 
+  /// One element, with its index checked; throws shape_error when it is outside.
   template <class T, class... I>
   T& at(I... index) const {
-    const long i[] = {long(index)...};
-    return data<T>()[offset_of({i, sizeof...(I)})];
+    const std::array<long, sizeof...(I)> i{long(index)...};
+    return data<T>()[offset_of(i)];
   }
   /// One element of any type, as double; without an index, the only one.
   double item(std::initializer_list<long> index = {}) const;

@@ -115,18 +115,23 @@ TEST(ParallelFor, WorksAgainAfterAnException) {
 TEST(ParallelFor, FinishesWhatIsRunningBeforeItThrows) {
   const with_threads guard(3);
   std::atomic<int> running = 0;
+  std::atomic<bool> failed = false;
   const auto work = [&](long i, int) {
     ++running;
     if (i == 0) {
+      while (running < 2) std::this_thread::yield();
       --running;
+      failed = true;
       throw std::runtime_error("first");
     }
+    while (!failed) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     --running;
   };
   for (int attempt = 0; attempt < 20; ++attempt) {
     EXPECT_THROW(parallel_for(20, work), std::runtime_error);
     EXPECT_EQ(running, 0);
+    failed = false;
   }
 }
 
