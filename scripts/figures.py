@@ -153,7 +153,6 @@ def differences(root, mend=False):
         if mend:
             with open(os.path.join(root, path), "w", encoding="utf-8") as file:
                 file.write(right)
-            print(f"{path}: filled in")
             continue
         for old, new in zip(REGION.finditer(text), REGION.finditer(right)):
             if old.group(4) != new.group(4):
