@@ -118,10 +118,10 @@ struct lanes<float> {
   QKV_LANE friend lanes max(lanes a, lanes b) { return lanes(_mm256_max_ps(a.v, b.v)); }
   QKV_LANE friend lanes sqrt(lanes a) { return lanes(_mm256_sqrt_ps(a.v)); }
   QKV_LANE friend lanes fma(lanes a, lanes b, lanes c) { return lanes(_mm256_fmadd_ps(a.v, b.v, c.v)); }
-#elif QKV_WIDTH == 16
-  QKV_LANE friend lanes min(lanes a, lanes b) { return lanes(_mm512_min_ps(a.v, b.v)); }
-  QKV_LANE friend lanes max(lanes a, lanes b) { return lanes(_mm512_max_ps(a.v, b.v)); }
-  QKV_LANE friend lanes sqrt(lanes a) { return lanes(_mm512_sqrt_ps(a.v)); }
+#elif QKV_WIDTH == 16  // the maskz forms: the plain ones warn of uninitialised values under g++ 12
+  QKV_LANE friend lanes min(lanes a, lanes b) { return lanes(_mm512_maskz_min_ps(0xffff, a.v, b.v)); }
+  QKV_LANE friend lanes max(lanes a, lanes b) { return lanes(_mm512_maskz_max_ps(0xffff, a.v, b.v)); }
+  QKV_LANE friend lanes sqrt(lanes a) { return lanes(_mm512_maskz_sqrt_ps(0xffff, a.v)); }
   QKV_LANE friend lanes fma(lanes a, lanes b, lanes c) { return lanes(_mm512_fmadd_ps(a.v, b.v, c.v)); }
 #else
   QKV_LANE friend lanes min(lanes a, lanes b) { return select(truth(a.v < b.v), a, b); }
@@ -240,6 +240,16 @@ QKV_LANE lanes<bool> load_truth(const std::int32_t* p) {
   return lanes<bool>(v);
 }
 QKV_LANE void store_truth(std::int32_t* p, lanes<bool> a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
+/// True when the condition holds on every lane.
+QKV_LANE bool all(lanes<bool> a) {
+#if QKV_WIDTH == 8
+  return _mm256_movemask_ps((__m256)a.v) == 0xff;
+#elif QKV_WIDTH == 16  // the maskz forms: the plain ones warn of uninitialised values under g++ 12
+  return _mm512_movepi32_mask((__m512i)a.v) == 0xffff;
+#else
+  return (a.v[0] & a.v[1] & a.v[2] & a.v[3]) != 0;
+#endif
+}
 /// Sum of all lanes, pairwise: halves, quarters, ...
 QKV_LANE float sum(lanes<float> a) {
   float x[QKV_WIDTH];

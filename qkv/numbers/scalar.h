@@ -44,9 +44,9 @@ struct scalar {
   template <std::floating_point U>
     requires(!is_whole)
   scalar(U x) : v(T(x)) {}
-  scalar(scalar<std::int64_t> x)
+  template <std::same_as<scalar<std::int64_t>> W>
     requires(!is_whole)
-      : v(T(x.v)) {}
+  scalar(W x) : v(T(x.v)) {}
 
   friend scalar operator+(scalar a, scalar b) { return a.v + b.v; }
   friend scalar operator-(scalar a, scalar b) { return a.v - b.v; }

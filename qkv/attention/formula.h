@@ -1,0 +1,72 @@
+// formula: one composition of similarity, scores, mask and weighting behind one type; the engine's only door.
+//
+// An engine (the oracle, the fused kernels) owns the loops, the memory and the matrix products; a formula answers for
+// one composition, a tile at a time, through plain pointers.  Anything that answers is a formula: C++ lambdas
+// (variant.h), compositions drawn at run time in tests, programs traced from another language.
+//
+// Every question is asked in two precisions: double on scalars for the oracle, float on lanes for the fused engine.
+#pragma once
+#include <span>
+
+#include "qkv/attention/similarity.h"
+#include "qkv/attention/weighting.h"
+
+namespace qkv {
+
+/// A rectangle of links of one head of one sequence.
+struct tile {
+  long batch, head;
+  long row, rows;  ///< queries row .. row + rows
+  long key, keys;  ///< keys key .. key + keys
+  long offset;     ///< place of query 0 on the key axis
+  long all_rows, all_keys;
+};
+
+/// A part's name, for messages.
+struct part_names {
+  const char* similarity;
+  const char* weighting;
+};
+
+class formula {
+ public:
+  virtual ~formula() = default;
+
+  virtual part_names names() const = 0;
+  /// Every learned tensor: the similarity's, then the scores', then the sink.
+  virtual std::vector<parameter> parameters() const = 0;
+
+  // The mask.
+  virtual bool masks() const = 0;  ///< false: every link exists
+  virtual coverage classify(const position<interval>&) const = 0;
+  virtual void keep(const tile&, bool* keep) const = 0;  ///< [rows, keys]
+  /// The same on lanes: -1 or 0 for each link, rows `pitch` apart.  Whole registers are written: pitch and the memory
+  /// behind a row must allow keys rounded up to the register's width.
+  virtual void keep(const tile&, std::int32_t* truth, long pitch) const = 0;
+
+  // The similarity.
+  virtual rows prepare() const = 0;
+  virtual form similarity_form() const = 0;
+  virtual double scale(long channels) const = 0;
+  virtual double term(std::span<const double> q, std::span<const double> k) const = 0;
+  virtual void term_backward(std::span<const double> q, std::span<const double> k, double ds, double* dq, double* dk,
+                             std::span<double* const> gradients) const = 0;
+
+  // The scores, in place.  `gradients`: one array per parameter, added to.
+  virtual bool scores() const = 0;  ///< false: the score is the scaled similarity
+  virtual void score(const tile&, double* s) const = 0;
+  virtual void score_backward(const tile&, const double* s, double* ds, std::span<double* const> gradients) const = 0;
+  virtual void score(const tile&, float* s, long pitch) const = 0;
+  /// ds *= derivative at s.  Links whose ds is 0 contribute nothing, whatever stands in s.
+  virtual void score_backward(const tile&, const float* s, float* ds, long pitch,
+                              std::span<float* const> gradients) const = 0;
+
+  // The weighting.
+  virtual void activate(std::span<const double> x, double* weight, double* slope) const = 0;
+  virtual normalised sum_to_one() const = 0;
+  virtual closed closed_form() const = 0;
+  virtual const row_rule& row() const = 0;
+  virtual const tensor* sink() const = 0;  ///< [H], or null
+};
+
+}  // namespace qkv

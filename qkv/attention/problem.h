@@ -1,0 +1,72 @@
+// problem: the numbers that a formula is applied to, and what comes out.
+#pragma once
+#include "qkv/attention/formula.h"
+#include "qkv/attention/layout.h"
+
+namespace qkv {
+
+/// Views of queries, keys and values; T is float for the fused engine, double for the oracle.
+///
+///   q  [B, T, H, D]    k  [B, S, G, D]    v  [B, S, G, E]    any strides with unit stride in the last axis
+template <class T>
+struct problem_of {
+  view<const T, 4> q, k, v;
+  alignment align = bottom_right;
+  sequences ragged{};
+};
+using problem = problem_of<float>;
+
+/// One sequence of the batch: where its queries and keys lie.
+struct sequence {
+  long number;         ///< at.batch
+  long row;            ///< of the batch axis in memory
+  long q0, queries;    ///< first query in that row, and how many
+  long k0, keys;
+  long offset;         ///< place of query 0 on the key axis
+};
+
+/// The sequences of a problem, in order.
+template <class T>
+void list_sequences(const problem_of<T>& x, std::vector<sequence>& all) {
+  all.clear();
+  const auto& [how, q, k] = x.ragged;
+  const auto add = [&](long number, long row, long q0, long queries, long k0, long keys) {
+    all.push_back({number, row, q0, queries, k0, keys, x.align.from_end ? keys - queries : x.align.offset});
+  };
+  if (how == sequences::packed_)
+    for (long b = 0; b + 1 < long(q.size()); ++b) add(b, 0, q[b], q[b + 1] - q[b], k[b], k[b + 1] - k[b]);
+  else
+    for (long b = 0; b < x.q.sizes[0]; ++b)
+      add(b, b, 0, how == sequences::padded_ ? q[b] : x.q.sizes[1], 0, how == sequences::padded_ ? k[b] : x.k.sizes[1]);
+}
+
+/// Throws shape_error unless shapes, strides, lengths and learned parameters fit together.
+void check(const char* operation, const formula&, const problem_of<float>&);
+void check(const char* operation, const formula&, const problem_of<double>&);
+
+/// A finished forward pass.
+struct attended {
+  tensor out;          ///< [B, T, H, E]
+  tensor lse;          ///< [B, T, H] float32: see attention_forward
+  bool splits = true;  ///< parts over disjoint keys may be merged: softmax over all links, without a sink
+};
+
+struct attention_gradients {
+  tensor dq, dk, dv;
+  std::vector<std::pair<tensor, tensor>> learned;  ///< every learned tensor and its gradient
+
+  /// Gradient of a learned parameter, by the tensor that was passed in.
+  const tensor& operator[](const tensor& p) const {
+    for (auto& [handle, gradient] : learned)
+      if (handle.same_as(p)) return gradient;
+    throw std::invalid_argument(
+        "attention backward: expected a tensor that the call learned from; found another one (pass the same handle "
+        "that was given to the part)");
+  }
+};
+
+/// One gradient per distinct tensor: a tensor given to two parts gets the sum.
+attention_gradients join_gradients(tensor dq, tensor dk, tensor dv, const std::vector<parameter>& parameters,
+                                   const std::vector<tensor>& gradients);
+
+}  // namespace qkv
