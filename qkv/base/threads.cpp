@@ -131,7 +131,7 @@ class thread_pool {
   bool enter() {
     std::uint32_t door = door_.load(std::memory_order_relaxed);
     while (door & open) {
-      if (door_.compare_exchange_weak(door, door + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+      if (door_.compare_exchange_weak(door, door + 1, std::memory_order_acquire)) return true;
     }
     return false;
   }

@@ -90,7 +90,7 @@ template <class T>
 tensor tensor::borrow(T* data, qkv::shape s, std::vector<long> strides) {
   if (strides.empty()) strides = row_major_strides(s);
   if (strides.size() != s.size()) {
-    refuse("tensor::borrow", "one stride for each axis of " + to_string(s), std::to_string(strides.size()) + " strides");
+    refuse("tensor::borrow", "one stride for each axis of " + to_string(s), to_string(strides));
   }
   if (!data && count_of(s) != 0) refuse("tensor::borrow", "memory for shape " + to_string(s), "a null pointer");
   tensor t;

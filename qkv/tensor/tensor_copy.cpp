@@ -81,7 +81,8 @@ void copy_elements(const tensor& to, const tensor& from) {
 void tensor::copy_from(const tensor& other) const {
   require_storage("tensor::copy_from");
   if (other.empty() || other.shape_ != shape_) {
-    refuse("tensor::copy_from", "a tensor of shape " + to_string(shape_), other.empty() ? "an empty one" : to_string(other.shape_));
+    refuse("tensor::copy_from", "a tensor of shape " + to_string(shape_),
+           other.empty() ? "an empty one" : to_string(other.shape_));
   }
   visit_type(type_, [&]<class To>(To) {
     visit_type(other.type_, [&]<class From>(From) { copy_elements<To, From>(*this, other); });

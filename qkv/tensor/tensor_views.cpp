@@ -14,7 +14,8 @@ std::string axis_in_words(int axis, const shape& s) {
 
 /// The new shape with its -1 replaced by the size that fits.
 shape with_inferred_size(const tensor& t, shape wanted) {
-  const std::string expected = "a shape of " + std::to_string(t.size()) + " elements, as " + to_string(t.shape()) + " has";
+  const std::string expected =
+      "a shape of " + std::to_string(t.size()) + " elements, as " + to_string(t.shape()) + " has";
   const std::string found = to_string(wanted);
   const auto unknown = std::ranges::find(wanted, -1);
   if (unknown != wanted.end()) {
