@@ -91,7 +91,7 @@ struct lanes<float> {
   QKV_LANE lanes(float_vector x) : v(x) {}
   template <class U>
     requires std::is_arithmetic_v<U>
-  QKV_LANE lanes(U x) : v(float_vector{} + float(x)) {}
+  QKV_LANE lanes(U x) : v(float(x) - float_vector{}) {}  // x - 0 is x for the compiler too, x + 0 is not (-0 + 0 = 0)
   QKV_LANE lanes(lanes<std::int32_t> x) : v(__builtin_convertvector(x.v, float_vector)) {}
 
   QKV_LANE friend lanes operator+(lanes a, lanes b) { return lanes(a.v + b.v); }
