@@ -1,5 +1,6 @@
 // Errors: every message says the operation, what was expected, what was found and, where it helps, what to do.
 #pragma once
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -22,5 +23,8 @@ struct unsupported_error : std::logic_error {
 
 /// Throws shape_error "operation: expected ...; found ...".
 [[noreturn]] void refuse(const std::string& operation, const std::string& expected, const std::string& found);
+
+/// Throws file_error "path: expected ...; found ...".
+[[noreturn]] void refuse_file(const std::filesystem::path& path, const std::string& expected, const std::string& found);
 
 }  // namespace qkv

@@ -1,0 +1,33 @@
+#include "qkv/io/text_file.h"
+
+#include <span>
+
+#include "qkv/io/atomic_file.h"
+#include "qkv/io/input_file.h"
+#include "qkv/io/utf8.h"
+
+namespace qkv {
+
+std::string read_text(const std::filesystem::path& path) {
+  const input_file file(path, "a text in UTF-8");
+  std::string text = file.read_all();
+  if (text.empty()) file.refuse("an empty file");
+  if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
+    file.refuse("a NUL byte at byte " + std::to_string(nul) + ", as binary files and UTF-16 have; save it as UTF-8");
+  }
+  if (const std::size_t valid = valid_utf8_length(text); valid < text.size()) {
+    file.refuse("bytes that are not UTF-8 at byte " + std::to_string(valid) + "; save it as UTF-8");
+  }
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
+  if (text.empty()) file.refuse("nothing but a byte order mark");
+  return text;
+}
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  atomic_file file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+}  // namespace qkv

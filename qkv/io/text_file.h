@@ -1,0 +1,17 @@
+// Whole texts from and to files.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace qkv {
+
+/// The whole text of a file, without the byte order mark that some editors put first.
+/// @throws file_error "notes.txt: expected a text in UTF-8; found no file of that name" (or a directory, nothing at
+///         all, a NUL byte as in binary files, bytes that are not UTF-8)
+std::string read_text(const std::filesystem::path& path);
+
+/// Replaces the file in one step: its name always holds the old text or the new.  Throws file_error.
+void write_text(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace qkv
