@@ -1,0 +1,122 @@
+#include "qkv/autograd/attention.h"
+
+#include "qkv/autograd/record.h"
+
+namespace qkv {
+namespace {
+
+/// Scratch of the engine, kept from call to call.
+workspace& kept_workspace() {
+  thread_local workspace kept;
+  return kept;
+}
+
+problem problem_for(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts) {
+  return {q.view<float, 4>(), k.view<float, 4>(), v.view<float, 4>(), parts.align, parts.ragged};
+}
+
+attended attend(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts) {
+  const problem numbers = problem_for(q, k, v, parts);
+  check("attention", *parts.formula, numbers);
+  attended done;
+  done.out = tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
+  done.lse = tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2)});
+  attention_into(*parts.formula, numbers, done.out.view<float, 4>(), done.lse.view<float, 3>(), kept_workspace());
+  return done;
+}
+
+/// Gradients of the learned tensors, one for each parameter of the formula.
+std::vector<tensor> attend_backward(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts,
+                                    const attended& done, const tensor& dout, const tensor& dq, const tensor& dk,
+                                    const tensor& dv) {
+  std::vector<tensor> gradients;
+  std::vector<float*> memory;
+  for (const auto& p : parts.formula->parameters()) {
+    gradients.emplace_back(p.values.shape());
+    memory.push_back(gradients.back().data<float>());
+  }
+  attention_backward_into(*parts.formula, problem_for(q, k, v, parts), done.out.view<float, 4>(),
+                          done.lse.view<float, 3>(), dout.view<float, 4>(), dq.view<float, 4>(), dk.view<float, 4>(),
+                          dv.view<float, 4>(), memory, kept_workspace());
+  return gradients;
+}
+
+/// Hands the learned tensors' gradients to the variables that hold them, inputs `first` and on.
+void add_learned(const attention_parts& parts, const std::vector<tensor>& gradients, int first,
+                 const gradient_sink& into) {
+  const auto parameters = parts.formula->parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    for (std::size_t n = 0; n < parts.learned.size(); ++n) {
+      if (parts.learned[n].value().same_as(parameters[i].values)) into.add(first + int(n), gradients[i]);
+    }
+  }
+}
+
+/// The parts as a derivative may hold them: variables on the tape would keep their own history alive.
+attention_parts without_history(attention_parts parts) {
+  for (variable& v : parts.learned) v = v.detached();
+  return parts;
+}
+
+}  // namespace
+
+variable attention(const variable& q, const variable& k, const variable& v, const attention_parts& parts) {
+  const attended done = attend(q.value(), k.value(), v.value(), parts);
+  std::vector<variable> inputs{q, k, v};
+  inputs.insert(inputs.end(), parts.learned.begin(), parts.learned.end());
+  return record("attention", done.out, inputs,
+                [q = q.value(), k = k.value(), v = v.value(), parts = without_history(parts), done](
+                    const tensor& dout, const gradient_sink& into) {
+                  const auto dq = tensor::uninitialized(q.shape()), dk = tensor::uninitialized(k.shape()),
+                             dv = tensor::uninitialized(v.shape());
+                  const auto learned = attend_backward(q, k, v, parts, done, dout, dq, dk, dv);
+                  into.add(0, dq), into.add(1, dk), into.add(2, dv);
+                  add_learned(parts, learned, 3, into);
+                });
+}
+
+tensor attention_values(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts) {
+  return attend(q, k, v, parts).out;
+}
+
+namespace {
+
+tensor some_heads(const tensor& joint, const joint_heads& heads, long from, long to) {
+  return joint.reshape({joint.dim(0), joint.dim(1), heads.heads + 2 * heads.key_heads, heads.width}).slice(2, from, to);
+}
+
+}  // namespace
+
+tensor joint_heads::queries(const tensor& joint) const { return some_heads(joint, *this, 0, heads); }
+tensor joint_heads::keys(const tensor& joint) const { return some_heads(joint, *this, heads, heads + key_heads); }
+tensor joint_heads::values(const tensor& joint) const {
+  return some_heads(joint, *this, heads + key_heads, heads + 2 * key_heads);
+}
+
+variable self_attention(const variable& joint, const joint_heads& heads, const attention_parts& parts,
+                        const rotary_table* turn) {
+  if (joint.value().rank() != 3 || joint.dim(2) != heads.joint_width()) {
+    refuse("self_attention", "a joint product [B, T, " + std::to_string(heads.joint_width()) + "]",
+           to_string(joint.shape()));
+  }
+  tensor q = heads.queries(joint.value()), k = heads.keys(joint.value());
+  const tensor v = heads.values(joint.value());
+  if (turn) q = rotary(q, *turn), k = rotary(k, *turn);
+  const attended done = attend(q, k, v, parts);
+  std::vector<variable> inputs{joint};
+  inputs.insert(inputs.end(), parts.learned.begin(), parts.learned.end());
+  return record(
+      "self_attention", done.out.reshape({joint.dim(0), joint.dim(1), heads.heads * heads.width}), inputs,
+      [q, k, v, heads, done, parts = without_history(parts), turn = turn ? *turn : rotary_table(),
+       shape = joint.shape()](const tensor& dout, const gradient_sink& into) {
+        const tensor djoint = tensor::uninitialized(shape);
+        const tensor dq = heads.queries(djoint), dk = heads.keys(djoint);
+        const auto learned = attend_backward(q, k, v, parts, done, dout.reshape(done.out.shape()), dq, dk,
+                                             heads.values(djoint));
+        if (!turn.cosine.empty()) rotary_backward_into(dq, dq, turn), rotary_backward_into(dk, dk, turn);
+        into.add(0, djoint);
+        add_learned(parts, learned, 1, into);
+      });
+}
+
+}  // namespace qkv

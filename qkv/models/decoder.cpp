@@ -1,0 +1,139 @@
+#include "qkv/models/decoder.h"
+
+#include <cmath>
+
+#include "qkv/autograd/elementwise.h"
+#include "qkv/autograd/loss.h"
+#include "qkv/autograd/views.h"
+
+namespace qkv {
+namespace {
+
+void check_tokens(const tensor& tokens, long first, const decoder_config& config) {
+  if (tokens.rank() != 2 || tokens.type() != dtype::int32) {
+    refuse("decoder", "tokens [B, T] int32", to_string(tokens.shape()) + " " + name_of(tokens.type()));
+  }
+  if (first + tokens.dim(1) > config.context) {
+    refuse("decoder", "at most " + std::to_string(config.context) + " tokens, the context of this model",
+           std::to_string(first + tokens.dim(1)));
+  }
+}
+
+attention_parts parts_for(const decoder_config& config) {
+  if (config.window > 0) return make_attention_parts(causal & sliding_window(config.window));
+  return make_attention_parts(causal);
+}
+
+double base_for(const decoder_config& config) {
+  if (config.position_base > 0) return config.position_base;
+  return config.positions == nn::position_kind::fourier ? 2 : 10000;
+}
+
+variable positions_for(const decoder_config& config, nn::initialisation& init) {
+  switch (config.positions) {
+    case nn::position_kind::learned:
+      return variable(init.normal({config.context, config.width}, init.deviation), needs_gradient);
+    case nn::position_kind::sinusoidal:
+      return variable(nn::sinusoidal_positions(config.context, config.width, base_for(config)));
+    case nn::position_kind::fourier:
+      return variable(nn::fourier_positions(config.context, config.width, base_for(config)));
+    default: return {};
+  }
+}
+
+nn::block make_block(const decoder_config& config, const rotary_table* rotary, nn::initialisation& init) {
+  const double end_of_branch = init.deviation / std::sqrt(2.0 * double(config.layers));
+  const long hidden = config.hidden ? config.hidden : 4 * config.width;
+  nn::block block;
+  block.place = config.norms;
+  block.norm1 = nn::norm(config.norm, config.width, config.biases);
+  block.norm2 = nn::norm(config.norm, config.width, config.biases);
+  block.attention = nn::multi_head_attention({.width = config.width,
+                                              .heads = config.heads,
+                                              .key_heads = config.key_heads,
+                                              .biases = config.biases,
+                                              .out_deviation = end_of_branch,
+                                              .rotary = rotary},
+                                             init, parts_for(config));
+  block.update = nn::feed_forward(config.feed_forward, config.width, hidden, config.biases, init, end_of_branch);
+  block.dropout1 = nn::dropout(config.dropout, init);
+  block.dropout2 = nn::dropout(config.dropout, init);
+  return block;
+}
+
+}  // namespace
+
+decoder::decoder(const decoder_config& config, std::uint64_t seed) : config_(config) {
+  check(config);
+  nn::initialisation init(seed);
+  tokens_ = nn::embedding(config.vocabulary, config.width, init);
+  positions_ = positions_for(config, init);
+  embedding_dropout_ = nn::dropout(config.dropout, init);
+  rotary_table rotary;
+  const bool turns = config.positions == nn::position_kind::rotary;
+  if (turns) rotary = make_rotary_table(config.context, config.width / config.heads, base_for(config));
+  for (long i = 0; i < config.layers; ++i) blocks_.push_back(make_block(config, turns ? &rotary : nullptr, init));
+  norm_ = nn::norm(config.norm, config.width, config.biases);
+  if (!config.tied_head) head_ = variable(init.normal({config.vocabulary, config.width}, init.deviation), needs_gradient);
+}
+
+variable decoder::embed(const tensor& tokens, long first, const nn::forward_mode& mode) const {
+  check_tokens(tokens, first, config_);
+  variable x = tokens_(tokens);
+  if (!positions_.empty()) x = add(x, slice(positions_, 0, first, first + tokens.dim(1)));
+  return embedding_dropout_(x, mode);
+}
+
+variable decoder::hidden(const tensor& tokens, const nn::forward_mode& mode) const {
+  variable x = embed(tokens, 0, mode);
+  for (const nn::block& block : blocks_) x = block(x, mode);
+  return norm_(x);
+}
+
+variable decoder::loss(const tensor& tokens, const tensor& targets, const nn::forward_mode& mode) const {
+  return linear_cross_entropy(hidden(tokens, mode), head(), targets);
+}
+
+tensor decoder::logits(const tensor& tokens) const {
+  const no_gradient values_only;
+  return linear(hidden(tokens, {}), head()).value();
+}
+
+tensor decoder::next_logits(const tensor& tokens, decoder_cache& cache) const {
+  const no_gradient values_only;
+  variable x = embed(tokens, cache.length(), {});
+  for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i].continued(x, cache.layers[i]);
+  const long last = tokens.dim(1) - 1;
+  return linear(norm_(variable(x.value().select(1, last))), head()).value();
+}
+
+decoder_cache decoder::make_cache(long sequences) const {
+  decoder_cache cache;
+  for (const nn::block& block : blocks_) {
+    cache.layers.emplace_back(sequences, config_.context, block.attention.heads.key_heads, block.attention.heads.width);
+  }
+  return cache;
+}
+
+std::vector<nn::attention_inputs> decoder::links(const tensor& tokens) const {
+  const no_gradient values_only;
+  std::vector<nn::attention_inputs> all;
+  variable x = embed(tokens, 0, {});
+  for (const nn::block& block : blocks_) {
+    all.push_back(block.links(x));
+    x = block(x, {});
+  }
+  return all;
+}
+
+tensor decoder::attention_weights(const nn::attention_inputs& layer) const {
+  // Values that say which key they belong to: the blend of unit vectors is the weights themselves.
+  const long batch = layer.keys.dim(0), tokens = layer.keys.dim(1), key_heads = layer.keys.dim(2);
+  const tensor units({batch, tokens, key_heads, tokens});
+  for (long b = 0; b < batch; ++b)
+    for (long t = 0; t < tokens; ++t)
+      for (long g = 0; g < key_heads; ++g) units.at<float>(b, t, g, t) = 1;
+  return attention_values(layer.queries, layer.keys, units, parts_for(config_)).transpose(1, 2);
+}
+
+}  // namespace qkv

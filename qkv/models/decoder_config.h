@@ -1,0 +1,39 @@
+// The numbers and choices that make a decoder, and their text form inside a checkpoint.
+#pragma once
+#include <string>
+
+#include "qkv/nn/block.h"
+#include "qkv/nn/positions.h"
+
+namespace qkv {
+
+struct decoder_config {
+  long vocabulary = 0;
+  long context = 64;  ///< tokens it can look back on
+  long layers = 4;
+  long heads = 4;
+  long key_heads = 0;  ///< 0: as many as heads
+  long width = 128;
+  long hidden = 0;  ///< width of the feed-forward layer; 0: 4 width
+  long window = 0;  ///< each token sees that many latest ones, itself included; 0: all before it
+  nn::feed_forward_kind feed_forward = nn::feed_forward_kind::gelu;
+  nn::norm_kind norm = nn::norm_kind::layer_norm;
+  nn::norm_place norms = nn::norm_place::before;
+  nn::position_kind positions = nn::position_kind::learned;
+  double position_base = 0;  ///< 0: 10000 for sinusoidal and rotary positions, 2 for Fourier
+  double dropout = 0;
+  bool biases = false;
+  bool tied_head = true;  ///< the embedding serves as the last product (Press & Wolf 2017)
+
+  bool operator==(const decoder_config&) const = default;
+};
+
+/// @throws shape_error that says which numbers do not fit together
+void check(const decoder_config&);
+
+/// One line of JSON, and back.  A key that is missing keeps its default; an unknown key or word is an error.
+/// @throws file_error
+std::string to_json(const decoder_config&);
+decoder_config decoder_config_from_json(const std::string& text);
+
+}  // namespace qkv

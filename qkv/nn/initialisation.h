@@ -1,0 +1,25 @@
+// Where weights come from: normal numbers that depend on the seed and on the order in which modules are made.
+#pragma once
+#include <cstdint>
+
+#include "qkv/tensor/tensor.h"
+
+namespace qkv::nn {
+
+class initialisation {
+ public:
+  explicit initialisation(std::uint64_t seed) : seed_(seed) {}
+
+  /// Normal numbers of mean 0 and this standard deviation.
+  tensor normal(shape s, double spread);
+  /// A random stream that no other module of this model has.
+  std::uint64_t next_stream() { return next_stream_++; }
+
+  double deviation = 0.02;  ///< of ordinary weights; 0.02 as in GPT-2 (Radford et al. 2019)
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t next_stream_ = 1;
+};
+
+}  // namespace qkv::nn

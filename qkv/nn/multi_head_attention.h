@@ -1,0 +1,64 @@
+// Multi-head attention with any of the engine's parts.
+//
+//     nn::initialisation init(seed);
+//     nn::multi_head_attention attend({.width = 128, .heads = 4}, init, causal & sliding_window(256), softcap(30));
+//     variable y = attend(x);                 // tokens to each other
+//     variable y = attend.over(x, memory);    // tokens to those of another text
+#pragma once
+#include "qkv/autograd/attention.h"
+#include "qkv/nn/key_value_cache.h"
+#include "qkv/nn/linear.h"
+
+namespace qkv::nn {
+
+struct attention_options {
+  long width = 0;
+  long heads = 1;
+  long key_heads = 0;  ///< heads share keys in groups (Ainslie et al. 2023); 0: as many as heads
+  bool biases = false;
+  double out_deviation = 0.02;  ///< of the last product's weights
+  const rotary_table* rotary = nullptr;  ///< turns queries and keys by their positions; copied
+};
+
+/// Queries, keys and values of one layer, as the engine takes them.
+struct attention_inputs {
+  tensor queries;  ///< [B, T, H, D]
+  tensor keys;     ///< [B, T, G, D]
+  tensor values;   ///< [B, T, G, D]
+};
+
+/// Source: Vaswani et al. 2017, section 3.2.2.
+///
+///   B sequences   T tokens   C width   H heads   G key heads   D = C / H
+///   joint.weight [(H + 2 G) D, C]: the three projections as one product     out.weight [C, C]
+struct multi_head_attention {
+  joint_heads heads;
+  linear joint, out;
+  attention_parts parts;
+  rotary_table rotary;
+
+  multi_head_attention() = default;
+  /// @param given  what qkv::attention takes after v
+  /// @throws shape_error where heads do not divide width, or key heads do not divide heads
+  template <class... Parts>
+  multi_head_attention(const attention_options& options, initialisation& init, const Parts&... given)
+      : multi_head_attention(options, init, make_attention_parts(given...)) {}
+  multi_head_attention(const attention_options& options, initialisation& init, attention_parts given);
+
+  /// residual + attention of x [B, T, C] to itself; an empty residual is left out.
+  variable operator()(const variable& x, const variable& residual = {}) const;
+  /// Attention of x [B, T, C] to memory [B, S, C].
+  variable over(const variable& x, const variable& memory, const variable& residual = {}) const;
+  /// Attention of x [B, T, C] to the tokens in the cache and to itself; the cache grows.  Values only.
+  variable continued(const variable& x, key_value_cache& cache, const variable& residual) const;
+
+  attention_inputs inputs(const variable& x, long first_position = 0) const;
+
+  template <class F>
+  void visit(const std::string& prefix, F&& see) const {
+    joint.visit(prefix + "joint.", see);
+    out.visit(prefix + "out.", see);
+  }
+};
+
+}  // namespace qkv::nn

@@ -1,0 +1,19 @@
+// Where a token stands, said in its vector: attention by itself does not see the order of its keys.
+#pragma once
+#include "qkv/tensor/tensor.h"
+
+namespace qkv::nn {
+
+/// How a model is told positions: not at all; a learned vector for each; sines of fixed wavelengths; the Fourier basis
+/// sin(x), sin(x/B), sin(x/B^2), ...; or queries and keys turned by an angle (rotary: qkv/ops/rotary.h).
+enum class position_kind { none, learned, sinusoidal, fourier, rotary };
+
+/// Vaswani et al. 2017, section 3.5: [t, 2 i] = sin(t / base^(2 i / C)), [t, 2 i + 1] = cos of the same.
+/// @returns [T, C] for positions 0 .. T - 1.   @throws shape_error for an odd width
+tensor sinusoidal_positions(long tokens, long width, double base = 10000);
+
+/// The Fourier basis: [t, 2 k] = sin(t / B^k), [t, 2 k + 1] = cos(t / B^k).  Sinusoidal positions are those of
+/// B = base^(2 / C).   @returns [T, C].   @throws shape_error for an odd width or B <= 0
+tensor fourier_positions(long tokens, long width, double base = 2);
+
+}  // namespace qkv::nn

@@ -1,0 +1,31 @@
+// AdamW over the parameters of a module.
+#pragma once
+#include <vector>
+
+#include "qkv/nn/module.h"
+#include "qkv/ops/adamw.h"
+#include "qkv/train/options.h"
+
+namespace qkv {
+
+/// Source: Loshchilov & Hutter 2019; clipping: Pascanu et al. 2013.
+class optimiser {
+ public:
+  /// Matrices are decayed, vectors (biases, norms) are not.
+  explicit optimiser(std::vector<nn::named_parameter> parameters);
+
+  /// One step along the gradients that backward() left, which are then forgotten.  Returns their norm before clipping.
+  /// @param step  counts from 1
+  double step(long step, double learning_rate, const training_options& options);
+
+  /// The moments, for a checkpoint: tensors named optimiser.first.NAME and optimiser.second.NAME.
+  std::vector<std::pair<std::string, tensor>> state() const;
+  /// Takes them back.   @throws file_error where one is missing or has another shape
+  void load_state(const std::vector<std::pair<std::string, tensor>>& tensors);
+
+ private:
+  std::vector<nn::named_parameter> parameters_;
+  std::vector<adamw_parameter> working_;
+};
+
+}  // namespace qkv

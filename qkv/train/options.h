@@ -1,0 +1,37 @@
+// What a training run is told.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace qkv {
+
+/// The defaults are those of nanoGPT's small character model on the CPU.
+struct training_options {
+  long steps = 2000;
+  double seconds = 0;  ///< stop after that many seconds, and let the schedule follow time as well; 0: no limit
+  long batch = 12;     ///< sequences a step
+  double learning_rate = 1e-3;
+  double final_share = 0.1;  ///< the cosine ends at this share of learning_rate
+  long warm_up = 100;        ///< steps
+  double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-8;
+  double weight_decay = 0.1;  ///< on matrices only
+  double clip = 1.0;          ///< largest norm of the whole gradient; 0: any
+  std::uint64_t seed = 1337;  ///< of the data order and of dropout
+  long report_every = 10;      ///< steps between calls of on_progress
+  long validate_every = 250;   ///< steps between validations; 0: only at the end
+  long interim_batches = 20;   ///< random batches of such a validation
+  long final_batches = 200;    ///< random batches of the last one
+  long sample_every = 0;       ///< steps between calls of on_sample; 0: never
+  long checkpoint_every = 0;   ///< steps between calls of on_checkpoint; 0: only at the end
+
+  bool operator==(const training_options&) const = default;
+};
+
+/// @throws shape_error that says which number makes no sense
+void check(const training_options&);
+
+/// One line of JSON, and back.   @throws file_error
+std::string to_json(const training_options&);
+training_options training_options_from_json(const std::string& text);
+
+}  // namespace qkv
