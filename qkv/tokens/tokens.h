@@ -1,0 +1,3 @@
+// Texts to tokens and back.
+#pragma once
+#include "qkv/tokens/characters.h"
