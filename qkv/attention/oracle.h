@@ -1,0 +1,64 @@
+// The oracle: attention as it is defined, in double precision, one row at a time in plain loops.  Read it first; the
+// fused engine computes the same faster and is tested against it.  It holds every similarity, score, mask and
+// weighting, the fused ones and those that the engine still refuses.
+//
+// Letters as in attention.h.  Cost: D operations a link times about a hundred; memory O(S) a row beside the results.
+#pragma once
+#include "qkv/attention/compiled_formula.h"
+
+namespace qkv::oracle {
+
+/// out [B, T, H, E] and lse [B, T, H] in float64.  lse is the row's threshold (weighting.h): the log-sum-exp of its
+/// scores for softmax and its kin, the sink included; 0 where weights are not normalised; -infinity for a row without a
+/// link. Throws shape_error.
+attended forward(const formula&, const problem_of<double>&);
+
+/// Gradients of sum(out * dout) in float64; dout [B, T, H, E].
+/// Throws shape_error.
+attention_gradients backward(const formula&, const problem_of<double>&, view<const double, 4> dout);
+
+/// The part of those gradients that belongs to the problem's keys, when they were only some of `whole`'s keys.
+/// Throws shape_error; unsupported_error where rows cannot be split over their keys (see attended::splits).
+attention_gradients backward_of_part(const formula&, const problem_of<double>&, const attended& whole,
+                                     view<const double, 4> dout);
+
+/// Every weight: [B, H, T, S] in float64, 0 where there is no link.  For inputs short enough to be looked at.
+/// Throws shape_error.
+tensor weights(const formula&, const problem_of<double>&);
+
+/// A finished forward pass of the oracle; as qkv::attention_run, in float64.
+class attention_run : public attended {
+ public:
+  attention_run(std::shared_ptr<const formula>, const tensor& q, const tensor& k, const tensor& v, alignment,
+                sequences);
+
+  /// Gradients of sum(out * dout), of q, k, v and of every learned tensor.  dout [B, T, H, E], of any type.
+  attention_gradients backward(const tensor& dout) const;
+  /// The same when these keys were only a part of `whole`, merged from several runs (softmax only).
+  attention_gradients backward(const tensor& dout, const attended& whole) const;
+  /// Every weight [B, H, T, S].
+  tensor weights() const;
+
+ private:
+  problem_of<double> problem() const;
+  std::shared_ptr<const formula> formula_;
+  tensor q_, k_, v_;
+  alignment align_;
+  sequences ragged_;
+};
+
+/// What qkv::attention_forward computes, with the same parts; q, k and v of any type and strides.
+template <class... Parts>
+attention_run attention_forward(const tensor& q, const tensor& k, const tensor& v, const Parts&... parts) {
+  auto formula = detail::formula_for(attention_variant(parts...).parts);
+  const auto laid = formula->with(problem_of<double>{});
+  return attention_run(formula, q, k, v, laid.align, laid.ragged);
+}
+
+/// What qkv::attention computes, with the same parts; q, k and v of any type and strides.
+template <class... Parts>
+tensor attention(const tensor& q, const tensor& k, const tensor& v, const Parts&... parts) {
+  return attention_forward(q, k, v, parts...).out;
+}
+
+}  // namespace qkv::oracle
