@@ -43,10 +43,11 @@ struct product_block {
 
 struct matmul_kernels {
   int tile_rows, tile_columns;
-  /// Packs up to tile_columns columns: panel[k][j] = b[k * depth_stride + j * column_stride], zeros beyond `columns`.
-  void (*pack_columns)(const float* b, long depth_stride, long column_stride, long depth, long columns, float* panel);
-  /// Packs up to tile_rows rows: panel[k][i] = a[i * row_stride + k * depth_stride], zeros beyond `rows`.
-  void (*pack_rows)(const float* a, long row_stride, long depth_stride, long depth, long rows, float* panel);
+  /// Packs columns of B to panels of tile_columns, one panel after the other:
+  /// panel[k][j] = b[k * depth_stride + j * column_stride], zeros beyond `columns`.
+  void (*pack_columns)(const float* b, long depth_stride, long column_stride, long depth, long columns, float* panels);
+  /// Packs rows of A to panels of tile_rows: panel[k][i] = a[i * row_stride + k * depth_stride], zeros beyond `rows`.
+  void (*pack_rows)(const float* a, long row_stride, long depth_stride, long depth, long rows, float* panels);
   void (*multiply)(const product_block& block);
   /// c[m][n] = sum_k a[m][k] w[n][k] for few rows m: w is read in place, once.  The epilogue as above.
   void (*few_rows)(const float* a, long a_stride, const float* w, long w_stride, float* c, long c_stride, long rows,

@@ -1,5 +1,5 @@
-// One block of a dense product.  Order of loops, outermost first: depth blocks, panels of B, tiles of rows: a panel's
-// part of one depth block stays in L1 while A's rows, from L2, pass by (Goto & van de Geijn 2008).
+// One block of a dense product.  Order of loops, outermost first: panels of B, depth blocks, tiles of rows: B is read
+// from end to end, once; a panel's part of one depth block stays in L1 while A's rows, from L2, pass by.
 // Sums continue from C between depth blocks, so the bits do not depend on how the depth is cut.
 #include "qkv/kernels/matmul.h"
 
@@ -23,7 +23,11 @@ struct tile_place {
 
 template <int Rows>
 [[gnu::always_inline]] inline void start(tile_sums_of<Rows>& sums, const product_block& block, const tile_place& t) {
-  if (!t.from_c) return sums.fill(0.f);
+  if (!t.from_c) {
+    for (int i = 0; i < Rows; ++i)
+      __builtin_prefetch(t.c + i * block.c_stride, 1), __builtin_prefetch(t.c + i * block.c_stride + width, 1);
+    return sums.fill(0.f);
+  }
   if (t.columns == tile_columns) return sums.load_from(t.c, block.c_stride);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
@@ -77,12 +81,26 @@ void edge_tile(const product_block& block, any_strides strides, const tile_place
   }
 }
 
+/// Asks for the part of B that comes next, a share with every tile of rows, so that it waits in L2 when its turn comes.
+struct prefetcher {
+  const char* next;
+  long lines_a_tile;
+  prefetcher(const float* from, long floats, long tiles)
+      : next(reinterpret_cast<const char*>(from)), lines_a_tile(floats * 4 / 64 / (tiles > 0 ? tiles : 1) + 1) {}
+  [[gnu::always_inline]] void share() {
+    for (long i = 0; i < lines_a_tile; ++i) __builtin_prefetch(next + i * 64, 0, 2);
+    next += lines_a_tile * 64;
+  }
+};
+
 /// All tiles of one panel within one depth block.
 template <class Strides>
 void panel_product(const product_block& block, const Strides strides, tile_place t) {
+  prefetcher following(t.b + t.depth * tile_columns, t.depth * tile_columns, block.rows / tile_rows);
   const any_strides any{strides.row, strides.depth};
   const long tile_stride = block.a_packed ? block.depth * tile_rows : any.row * tile_rows;
   for (t.row = 0; t.row + tile_rows <= block.rows; t.row += tile_rows) {
+    following.share();
     tile<tile_rows>(block, strides, t);
     t.a += tile_stride;
     t.c += tile_rows * block.c_stride;
@@ -92,11 +110,11 @@ void panel_product(const product_block& block, const Strides strides, tile_place
 
 template <class Strides>
 void block_product(const product_block& block, const Strides strides) {
-  long k = 0;
-  do {  // once for depth 0 too: C must still be written
-    const long depth = block.depth - k < block.depth_block ? block.depth - k : block.depth_block;
-    for (long n = 0; n < block.columns; n += tile_columns) {
-      const long columns = block.columns - n < tile_columns ? block.columns - n : tile_columns;
+  for (long n = 0; n < block.columns; n += tile_columns) {
+    const long columns = block.columns - n < tile_columns ? block.columns - n : tile_columns;
+    long k = 0;
+    do {  // once for depth 0 too: C must still be written
+      const long depth = block.depth - k < block.depth_block ? block.depth - k : block.depth_block;
       panel_product(block, strides,
                     {.a = block.a + k * strides.depth,
                      .b = block.b + n * block.depth + k * tile_columns,
@@ -107,9 +125,9 @@ void block_product(const product_block& block, const Strides strides) {
                      .depth = depth,
                      .from_c = block.add || k > 0,
                      .last = k + depth == block.depth});
-    }
-    k += depth;
-  } while (k < block.depth);
+      k += depth;
+    } while (k < block.depth);
+  }
 }
 
 void multiply(const product_block& block) {

@@ -59,39 +59,48 @@ template <int Lines>
   }
 }
 
-/// Lines side by side: every step of depth is a copy.
+/// Lines side by side: every step of depth is a copy.  All panels take their part of a step before the next one is
+/// read, so that memory is read in long rows.
 template <int Lines>
 [[gnu::always_inline]] inline void pack_copied(const float* source, long depth_stride, long depth, long lines,
-                                               float* panel) {
+                                               float* panels) {
+  const long whole = lines / Lines, left = lines - whole * Lines;
   for (long k = 0; k < depth; ++k) {
     const float* from = source + k * depth_stride;
-    float* to = panel + k * Lines;
-    if (lines == Lines) {
-      for_lanes(Lines, [&](long j, auto part) __attribute__((always_inline)) {
-        store_part(to + j, load_part(from + j, part), part);
-      });
-    } else {
-      for (long j = 0; j < Lines; ++j) to[j] = j < lines ? from[j] : 0.f;
-    }
+    float* to = panels + k * Lines;
+    for (long p = 0; p < whole; ++p, from += Lines, to += depth * Lines)
+      __builtin_memcpy(to, from, Lines * sizeof(float));
+    if (left > 0)
+      for (long j = 0; j < Lines; ++j) to[j] = j < left ? from[j] : 0.f;
   }
 }
 
 template <int Lines>
-[[gnu::always_inline]] inline void pack_lines(const float* source, long depth_stride, long line_stride, long depth,
-                                              long lines, float* panel) {
-  if (line_stride == 1) return pack_copied<Lines>(source, depth_stride, depth, lines, panel);
-  if (depth_stride == 1) return pack_transposed<Lines>(source, line_stride, depth, lines, panel);
+[[gnu::always_inline]] inline void pack_any(const float* source, long depth_stride, long line_stride, long depth,
+                                            long lines, float* panel) {
   for (long k = 0; k < depth; ++k)
     for (long j = 0; j < Lines; ++j)
       panel[k * Lines + j] = j < lines ? source[k * depth_stride + j * line_stride] : 0.f;
 }
 
-inline void pack_columns(const float* b, long depth_stride, long column_stride, long depth, long columns,
-                         float* panel) {
-  pack_lines<tile_columns>(b, depth_stride, column_stride, depth, columns, panel);
+/// `lines` lines to as many panels as they take, one after the other, each [depth][Lines].
+template <int Lines>
+[[gnu::always_inline]] inline void pack_lines(const float* source, long depth_stride, long line_stride, long depth,
+                                              long lines, float* panels) {
+  if (line_stride == 1) return pack_copied<Lines>(source, depth_stride, depth, lines, panels);
+  for (long j = 0; j < lines; j += Lines) {
+    const long here = lines - j < Lines ? lines - j : Lines;
+    if (depth_stride == 1) pack_transposed<Lines>(source + j * line_stride, line_stride, depth, here, panels + j * depth);
+    else pack_any<Lines>(source + j * line_stride, depth_stride, line_stride, depth, here, panels + j * depth);
+  }
 }
-inline void pack_rows(const float* a, long row_stride, long depth_stride, long depth, long rows, float* panel) {
-  pack_lines<tile_rows>(a, depth_stride, row_stride, depth, rows, panel);
+
+inline void pack_columns(const float* b, long depth_stride, long column_stride, long depth, long columns,
+                         float* panels) {
+  pack_lines<tile_columns>(b, depth_stride, column_stride, depth, columns, panels);
+}
+inline void pack_rows(const float* a, long row_stride, long depth_stride, long depth, long rows, float* panels) {
+  pack_lines<tile_rows>(a, depth_stride, row_stride, depth, rows, panels);
 }
 
 }  // namespace qkv::QKV_INSTRUCTION_SET

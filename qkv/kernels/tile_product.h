@@ -43,32 +43,52 @@ struct tile_sums_of {
     for (int i = 0; i < Rows; ++i) store(c + i * row_stride, at[i][0]), store(c + i * row_stride + width, at[i][1]);
   }
 
-  /// += A B, one step of depth.  A's element of row i is a[i * row_stride].
-  [[gnu::always_inline]] void step(const float* a, long row_stride, const float* b) {
-    const lanes<float> b0 = load(b), b1 = load(b + width);
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-      const lanes<float> x = a[i * row_stride];
-      at[i][0] = fma(x, b0, at[i][0]);
-      at[i][1] = fma(x, b1, at[i][1]);
-    }
-  }
   /// += A B over `depth`.  A's element (i, d) is a[i * row_stride + d * depth_stride]; B's row d starts at
   /// b + d * tile_columns.  Strides that are constants make the fastest code.
   [[gnu::always_inline]] void add_product(const float* __restrict a, long row_stride, long depth_stride,
                                           const float* __restrict b, long depth) {
+    rows_of_a rows(a, row_stride);
     long d = 0;
     for (; d + 2 <= depth; d += 2) {
-      step(a, row_stride, b);
-      step(a + depth_stride, row_stride, b + tile_columns);
-      a += 2 * depth_stride;
+      step(rows, b);
+      rows.advance(depth_stride);
+      step(rows, b + tile_columns);
+      rows.advance(depth_stride);
       b += 2 * tile_columns;
     }
-    if (d < depth) step(a, row_stride, b);
+    if (d < depth) step(rows, b);
   }
   template <int RowStride, int DepthStride>
   [[gnu::always_inline]] void add_product(const float* __restrict a, const float* __restrict b, long depth) {
     add_product(a, RowStride, DepthStride, b, depth);
+  }
+
+ private:
+  /// Where A's rows are: a pointer for every third one, so that each address is pointer + stride * {0, 1, 2} and the
+  /// loop computes none.  The compiler, left alone, keeps one offset a row, on the stack.
+  struct rows_of_a {
+    static constexpr int pointers = (Rows + 2) / 3;
+    const float* every_third[pointers];
+    long stride;
+    [[gnu::always_inline]] rows_of_a(const float* a, long row_stride) : stride(row_stride) {
+      for (int p = 0; p < pointers; ++p) every_third[p] = a + 3 * p * row_stride;
+      if (!__builtin_constant_p(row_stride))
+        for (int p = 0; p < pointers; ++p) asm("" : "+r"(every_third[p]));  // hides how the pointers are related
+    }
+    [[gnu::always_inline]] void advance(long by) {
+      for (int p = 0; p < pointers; ++p) every_third[p] += by;
+    }
+    [[gnu::always_inline]] float operator[](int i) const { return every_third[i / 3][i % 3 * stride]; }
+  };
+
+  [[gnu::always_inline]] void step(const rows_of_a& a, const float* b) {
+    const lanes<float> b0 = load(b), b1 = load(b + width);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const lanes<float> x = a[i];
+      at[i][0] = fma(x, b0, at[i][0]);
+      at[i][1] = fma(x, b1, at[i][1]);
+    }
   }
 };
 
