@@ -10,15 +10,16 @@ namespace qkv {
 /// as 1, 2, 3").
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
-/// A stream of random numbers, addressed by index.
+/// A stream of random numbers, addressed by index.  The four functions draw on the same bits: numbers for different
+/// purposes come from different streams.
 struct random_stream {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
 
   std::uint32_t bits(std::uint64_t index) const;               ///< 32 random bits
   double uniform(std::uint64_t index) const;                   ///< in [0, 1)
-  double normal(std::uint64_t index) const;                    ///< mean 0, deviation 1 (Box-Muller)
-  std::uint64_t below(std::uint64_t index, std::uint64_t n) const;  ///< in [0, n), unbiased enough for n < 2^31
+  double normal(std::uint64_t index) const;                    ///< mean 0, deviation 1 (Box-Muller; the last bit is the math library's)
+  std::uint64_t below(std::uint64_t index, std::uint64_t n) const;  ///< in [0, n); biased by less than n / 2^64
 };
 
 }  // namespace qkv

@@ -119,7 +119,8 @@ std::string character_vocabulary::to_json() const {
 
 character_vocabulary character_vocabulary::from_json(std::string_view text) {
   const auto refused = [](const std::string& found) {
-    return file_error("character vocabulary: expected {\"type\": \"characters\", \"characters\": \"...\"}; found " + found);
+    return file_error("character vocabulary: expected {\"type\": \"characters\", \"characters\": \"...\"}; found " +
+                      found);
   };
   const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (object.is_discarded()) throw refused("text that is not JSON");
