@@ -63,9 +63,11 @@ nn::block make_block(const decoder_config& config, const rotary_table* rotary, n
 
 }  // namespace
 
-decoder::decoder(const decoder_config& config, std::uint64_t seed) : config_(config) {
+decoder::decoder(const decoder_config& config, std::uint64_t seed) : decoder(config, nn::initialisation(seed)) {}
+decoder::decoder(const decoder_config& config) : decoder(config, nn::initialisation::of_zeros()) {}
+
+decoder::decoder(const decoder_config& config, nn::initialisation init) : config_(config) {
   check(config);
-  nn::initialisation init(seed);
   tokens_ = nn::embedding(config.vocabulary, config.width, init);
   positions_ = positions_for(config, init);
   embedding_dropout_ = nn::dropout(config.dropout, init);

@@ -28,6 +28,8 @@ class decoder {
   /// Weights drawn as GPT-2's: deviation 0.02, the products that end a branch divided by sqrt(2 layers).
   /// @throws shape_error where the numbers do not fit together
   decoder(const decoder_config& config, std::uint64_t seed);
+  /// Weights of zero, about to be loaded.
+  explicit decoder(const decoder_config& config);
 
   const decoder_config& config() const { return config_; }
 
@@ -61,6 +63,7 @@ class decoder {
   }
 
  private:
+  decoder(const decoder_config& config, nn::initialisation init);
   /// Vectors of tokens [B, T] that start at position `first`: [B, T, C].
   variable embed(const tensor& tokens, long first, const nn::forward_mode& mode) const;
   /// All blocks and the last norm: [B, T, C].

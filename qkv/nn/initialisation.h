@@ -9,6 +9,12 @@ namespace qkv::nn {
 class initialisation {
  public:
   explicit initialisation(std::uint64_t seed) : seed_(seed) {}
+  /// Zeros, for weights that are about to be loaded.
+  static initialisation of_zeros() {
+    initialisation init(0);
+    init.zeros_ = true;
+    return init;
+  }
 
   /// Normal numbers of mean 0 and this standard deviation.
   tensor normal(shape s, double spread);
@@ -19,6 +25,7 @@ class initialisation {
 
  private:
   std::uint64_t seed_;
+  bool zeros_ = false;
   std::uint64_t next_stream_ = 1;
 };
 

@@ -1,0 +1,80 @@
+#include "qkv/train/options.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "qkv/base/error.h"
+
+namespace qkv {
+namespace {
+
+using nlohmann::json;
+
+/// Every field with its name, for writing and for reading.
+template <class Options, class F>
+void each_field(Options& o, F see) {
+  see("steps", o.steps);
+  see("seconds", o.seconds);
+  see("batch", o.batch);
+  see("learning_rate", o.learning_rate);
+  see("final_share", o.final_share);
+  see("warm_up", o.warm_up);
+  see("beta1", o.beta1);
+  see("beta2", o.beta2);
+  see("epsilon", o.epsilon);
+  see("weight_decay", o.weight_decay);
+  see("clip", o.clip);
+  see("seed", o.seed);
+  see("report_every", o.report_every);
+  see("validate_every", o.validate_every);
+  see("interim_batches", o.interim_batches);
+  see("final_batches", o.final_batches);
+  see("sample_every", o.sample_every);
+  see("checkpoint_every", o.checkpoint_every);
+}
+
+void need(bool holds, const std::string& expected, const std::string& found) {
+  if (!holds) refuse("training options", expected, found);
+}
+
+}  // namespace
+
+void check(const training_options& o) {
+  need(o.steps >= 1, "at least 1 step", std::to_string(o.steps));
+  need(o.batch >= 1, "at least 1 sequence in a batch", std::to_string(o.batch));
+  need(o.seconds >= 0, "seconds of at least 0", std::to_string(o.seconds));
+  need(o.learning_rate > 0 && o.learning_rate < 1e6, "a learning rate above 0", std::to_string(o.learning_rate));
+  need(o.final_share >= 0 && o.final_share <= 1, "a final share in 0 .. 1", std::to_string(o.final_share));
+  need(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, "betas in 0 .. 1, without 1",
+       std::to_string(o.beta1) + " and " + std::to_string(o.beta2));
+  need(o.epsilon > 0, "an epsilon above 0", std::to_string(o.epsilon));
+  need(o.weight_decay >= 0, "a weight decay of at least 0", std::to_string(o.weight_decay));
+  need(o.clip >= 0, "a largest gradient norm of at least 0", std::to_string(o.clip));
+  for (const long every : {o.warm_up, o.report_every, o.validate_every, o.sample_every, o.checkpoint_every}) {
+    need(every >= 0, "numbers of steps of at least 0", std::to_string(every));
+  }
+  need(o.interim_batches >= 1 && o.final_batches >= 1, "at least 1 batch to validate on",
+       std::to_string(std::min(o.interim_batches, o.final_batches)));
+}
+
+std::string to_json(const training_options& options) {
+  json out;
+  each_field(options, [&](const char* key, const auto& value) { out[key] = value; });
+  return out.dump();
+}
+
+training_options training_options_from_json(const std::string& text) {
+  const json in = json::parse(text, nullptr, false);
+  if (!in.is_object()) throw file_error("training options: expected a JSON object; found \"" + text.substr(0, 40) + "\"");
+  training_options options;
+  each_field(options, [&](const char* key, auto& value) {
+    if (!in.contains(key)) return;
+    if (!in[key].is_number()) {
+      throw file_error("training options: expected " + std::string(key) + " to be a number; found " + in[key].dump());
+    }
+    value = in[key].get<std::remove_reference_t<decltype(value)>>();
+  });
+  return options;
+}
+
+}  // namespace qkv

@@ -1,0 +1,18 @@
+#include "qkv/train/progress.h"
+
+#include <nlohmann/json.hpp>
+
+namespace qkv {
+
+std::string to_json_line(const training_progress& p) {
+  nlohmann::ordered_json line = {{"step", p.step},
+                                 {"loss", p.loss},
+                                 {"learning_rate", p.learning_rate},
+                                 {"gradient_norm", p.gradient_norm},
+                                 {"tokens_per_second", p.tokens_per_second},
+                                 {"seconds", p.seconds}};
+  if (p.validated_now) line["validation_loss"] = p.validation_loss;
+  return line.dump();
+}
+
+}  // namespace qkv

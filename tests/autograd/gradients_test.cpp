@@ -1,0 +1,113 @@
+// Every lifted operation against numerical differences.
+#include "qkv/autograd/attention.h"
+#include "qkv/autograd/embedding.h"
+#include "qkv/autograd/feed_forward.h"
+#include "qkv/autograd/linear.h"
+#include "qkv/autograd/norm.h"
+#include "qkv/autograd/views.h"
+#include "tests/autograd/gradient_check.h"
+
+namespace qkv {
+namespace {
+
+using inputs = const std::vector<variable>&;
+
+TEST(Gradients, OfLinear) {
+  expect_gradients_match([](inputs v) { return linear(v[0], v[1]); }, {random_tensor({2, 3, 5}, 1), random_tensor({4, 5}, 2)});
+}
+
+TEST(Gradients, OfLinearWithBiasAndResidual) {
+  expect_gradients_match([](inputs v) { return linear(v[0], v[1], v[2], v[3]); },
+                         {random_tensor({3, 5}, 1), random_tensor({4, 5}, 2), random_tensor({4}, 3), random_tensor({3, 4}, 4)});
+}
+
+TEST(Gradients, OfMatmul) {
+  expect_gradients_match([](inputs v) { return matmul(v[0], v[1]); },
+                         {random_tensor({2, 3, 5}, 1), random_tensor({2, 5, 4}, 2)});
+  expect_gradients_match([](inputs v) { return matmul(v[0], transpose(v[0], 0, 1)); }, {random_tensor({3, 5}, 1)});
+}
+
+TEST(Gradients, OfNorms) {
+  const tensor x = random_tensor({3, 8}, 1), w = random_tensor({8}, 2), b = random_tensor({8}, 3);
+  expect_gradients_match([](inputs v) { return layer_norm(v[0], v[1]); }, {x, w});
+  expect_gradients_match([](inputs v) { return layer_norm(v[0], v[1], v[2]); }, {x, w, b});
+  expect_gradients_match([](inputs v) { return rms_norm(v[0], v[1]); }, {x, w});
+  // Where the gradient of a residual has arrived before.
+  expect_gradients_match([](inputs v) { return add(v[0], layer_norm(v[0], v[1])); }, {x, w});
+  expect_gradients_match([](inputs v) { return add(v[0], rms_norm(v[0], v[1])); }, {x, w});
+}
+
+TEST(Gradients, OfElementwiseFunctions) {
+  const tensor a = random_tensor({2, 6}, 1), b = random_tensor({2, 6}, 2), row = random_tensor({6}, 3);
+  expect_gradients_match([](inputs v) { return add(v[0], v[1]); }, {a, b});
+  expect_gradients_match([](inputs v) { return add(v[0], v[1]); }, {a, row});
+  expect_gradients_match([](inputs v) { return multiply(v[0], v[1]); }, {a, b});
+  expect_gradients_match([](inputs v) { return multiply(v[0], -0.7f); }, {a});
+  expect_gradients_match([](inputs v) { return gelu(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return silu(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return activate(v[0], activation::gelu_tanh); }, {a});
+  expect_gradients_match([](inputs v) { return swiglu(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return dropout(v[0], 0.3, {5, 6}); }, {a});
+  // Where some of the gradient is there already.
+  expect_gradients_match([](inputs v) { return add(v[0], gelu(v[0])); }, {a});
+  expect_gradients_match([](inputs v) { return add(v[0], multiply(v[0], v[0])); }, {a});
+}
+
+TEST(Gradients, OfEmbedding) {
+  const tensor ids({2, 3}, std::vector<std::int32_t>{4, 0, 4, 1, 1, 4});
+  expect_gradients_match([&](inputs v) { return embedding(v[0], ids); }, {random_tensor({5, 3}, 1)});
+}
+
+TEST(Gradients, OfLosses) {
+  const tensor targets({4}, std::vector<std::int32_t>{2, 0, ignored_target, 1});
+  const tensor x = random_tensor({4, 3}, 1), w = random_tensor({5, 3}, 2);
+  expect_gradients_match([&](inputs v) { return cross_entropy(v[0], targets); }, {random_tensor({4, 5}, 3)});
+  expect_gradients_match([&](inputs v) { return linear_cross_entropy(v[0], v[1], targets); }, {x, w});
+  expect_gradients_match([](inputs v) { return mean(v[0]); }, {x});
+  expect_gradients_match([](inputs v) { return sum(multiply(v[0], v[0])); }, {x});
+}
+
+TEST(Gradients, OfViews) {
+  const tensor x = random_tensor({2, 3, 4}, 1);
+  expect_gradients_match([](inputs v) { return multiply(reshape(v[0], {6, 4}), 2.0f); }, {x});
+  expect_gradients_match([](inputs v) { return slice(v[0], 1, 1, 3); }, {x});
+  expect_gradients_match([](inputs v) { return add(slice(v[0], 2, 0, 2), slice(v[0], 2, 1, 3)); }, {x});
+  expect_gradients_match([](inputs v) { return transpose(v[0], 0, 2); }, {x});
+  expect_gradients_match([](inputs v) { return concatenate(v, 1); }, {x, random_tensor({2, 2, 4}, 2)});
+}
+
+TEST(Gradients, OfFeedForward) {
+  expect_gradients_match([](inputs v) { return feed_forward(v[0], v[1], {}, v[2], {}, v[0], activation::gelu); },
+                         {random_tensor({3, 4}, 1), random_tensor({6, 4}, 2), random_tensor({4, 6}, 3)});
+  expect_gradients_match([](inputs v) { return feed_forward(v[0], v[1], v[2], v[3], v[4], {}, activation::silu); },
+                         {random_tensor({3, 4}, 1), random_tensor({6, 4}, 2), random_tensor({6}, 3),
+                          random_tensor({4, 6}, 4), random_tensor({4}, 5)});
+}
+
+TEST(Gradients, OfAttention) {
+  const tensor q = random_tensor({1, 5, 4, 3}, 1), k = random_tensor({1, 6, 2, 3}, 2), v = random_tensor({1, 6, 2, 5}, 3);
+  expect_gradients_match([](inputs x) { return attention(x[0], x[1], x[2]); }, {q, k, v});
+  expect_gradients_match([](inputs x) { return attention(x[0], x[1], x[2], causal & sliding_window(3)); }, {q, k, v});
+}
+
+TEST(Gradients, OfLearnedPartsOfAttention) {
+  const tensor q = random_tensor({1, 5, 2, 4}, 1), k = random_tensor({1, 5, 2, 4}, 2), v = random_tensor({1, 5, 2, 4}, 3);
+  const auto with_slopes = [](inputs x) {
+    attention_parts parts = make_attention_parts(causal, alibi(x[3].value()));
+    parts.learned = {x[3]};
+    return attention(x[0], x[1], x[2], parts);
+  };
+  expect_gradients_match(with_slopes, {q, k, v, random_tensor({2}, 4)});
+}
+
+TEST(Gradients, OfSelfAttentionFromOneProduct) {
+  const joint_heads heads{.heads = 4, .key_heads = 2, .width = 4};
+  const auto plain = make_attention_parts(causal);
+  const tensor joint = random_tensor({2, 5, heads.joint_width()}, 1);
+  expect_gradients_match([&](inputs x) { return self_attention(x[0], heads, plain); }, {joint});
+  const rotary_table turn = make_rotary_table(5, 4);
+  expect_gradients_match([&](inputs x) { return self_attention(x[0], heads, plain, &turn); }, {joint});
+}
+
+}  // namespace
+}  // namespace qkv
