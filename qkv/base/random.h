@@ -16,10 +16,12 @@ struct random_stream {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;
 
-  std::uint32_t bits(std::uint64_t index) const;               ///< 32 random bits
-  double uniform(std::uint64_t index) const;                   ///< in [0, 1)
-  double normal(std::uint64_t index) const;                    ///< mean 0, deviation 1 (Box-Muller; the last bit is the math library's)
-  std::uint64_t below(std::uint64_t index, std::uint64_t n) const;  ///< in [0, n); biased by less than n / 2^64
+  std::uint32_t bits(std::uint64_t index) const;  ///< 32 random bits
+  double uniform(std::uint64_t index) const;      ///< in [0, 1)
+  /// Mean 0, deviation 1, by Box-Muller; its last bit is the math library's.
+  double normal(std::uint64_t index) const;
+  /// In [0, n), n > 0; biased by less than n / 2^64.
+  std::uint64_t below(std::uint64_t index, std::uint64_t n) const;
 };
 
 }  // namespace qkv
