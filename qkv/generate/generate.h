@@ -10,9 +10,9 @@ namespace qkv {
 
 struct generation_options {
   long tokens = 200;  ///< at most so many new ones
-  sampling_options sampling;
+  sampling_options sampling = {};
   /// Stop as soon as the new text ends with one of these; it stays in the result.
-  std::vector<std::vector<std::int32_t>> stop;
+  std::vector<std::vector<std::int32_t>> stop = {};
 };
 
 /// Continues `prompt`.  Each new token costs one row through the model: earlier keys and values are kept.  When the

@@ -15,10 +15,10 @@ namespace qkv {
 
 /// What a checkpoint says beside the weights.
 struct checkpoint_facts {
-  std::string vocabulary;
+  std::string vocabulary = {};
   long step = 0;
   double validation_loss = std::numeric_limits<double>::quiet_NaN();
-  training_options training;
+  training_options training = {};
 };
 
 struct checkpoint {

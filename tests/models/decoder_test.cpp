@@ -1,0 +1,193 @@
+#include "qkv/models/decoder.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "qkv/base/random.h"
+#include "qkv/base/threads.h"
+
+namespace qkv {
+namespace {
+
+using ::testing::HasSubstr;
+
+tensor random_tokens(long sequences, long length, long vocabulary, std::uint64_t stream) {
+  const tensor t({sequences, length}, dtype::int32);
+  std::uint64_t i = 0;
+  for (auto& token : t.values<std::int32_t>()) {
+    token = std::int32_t(random_stream{3, stream}.below(i++, std::uint64_t(vocabulary)));
+  }
+  return t;
+}
+
+decoder_config small_config() {
+  return {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 8};
+}
+
+/// Weights large enough for differences in float32 to see.
+void enlarge(const decoder& model, float factor) {
+  model.visit("", [&](const std::string& name, const variable& v) {
+    if (name.find("norm") != std::string::npos) return;
+    for (float& x : v.value().values<float>()) x *= factor;
+  });
+}
+
+/// A random direction in the space of all parameters: the derivative along it against the difference.
+void expect_gradient_matches(const decoder& model) {
+  const tensor tokens = random_tokens(2, 6, 11, 1), targets = random_tokens(2, 6, 11, 2);
+  const auto parameters = nn::parameters_of(model);
+  backward(model.loss(tokens, targets));
+  for (const auto& p : parameters) {
+    std::vector<float> direction, before(p.value.value().values<float>().begin(), p.value.value().values<float>().end());
+    double along = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      direction.push_back(float(random_stream{9, 0}.normal(i)));
+      along += double(p.value.gradient().values<float>()[i]) * direction.back();
+    }
+    const no_gradient values_only;
+    const float step = 0.01f / std::sqrt(float(before.size()));
+    const auto loss_at = [&](int k) {
+      for (std::size_t i = 0; i < before.size(); ++i) p.value.value().values<float>()[i] = before[i] + float(k) * step * direction[i];
+      return model.loss(tokens, targets).value().item();
+    };
+    const double difference = (8 * (loss_at(1) - loss_at(-1)) - (loss_at(2) - loss_at(-2))) / (12 * double(step));
+    loss_at(0);
+    EXPECT_NEAR(along, difference, 2e-3 * std::max(1.0, std::abs(difference))) << p.name;
+  }
+}
+
+TEST(Decoder, HasTheGradientOfItsLoss) {
+  const decoder model(small_config(), 1);
+  enlarge(model, 15);
+  expect_gradient_matches(model);
+}
+
+TEST(Decoder, HasTheGradientOfItsLossInEveryArrangement) {
+  for (const auto positions : {nn::position_kind::none, nn::position_kind::sinusoidal, nn::position_kind::fourier,
+                               nn::position_kind::rotary}) {
+    auto config = small_config();
+    config.positions = positions;
+    config.feed_forward = nn::feed_forward_kind::swiglu;
+    config.norm = nn::norm_kind::rms_norm;
+    config.key_heads = 1;
+    config.tied_head = false;
+    config.window = 3;
+    const decoder model(config, 1);
+    enlarge(model, 15);
+    expect_gradient_matches(model);
+  }
+  auto config = small_config();
+  config.norms = nn::norm_place::after;
+  config.biases = true;
+  const decoder model(config, 1);
+  enlarge(model, 15);
+  expect_gradient_matches(model);
+}
+
+TEST(Decoder, StartsWithAGuessThatKnowsNothing) {
+  const decoder model(small_config(), 1);
+  const double loss = model.loss(random_tokens(4, 8, 11, 1), random_tokens(4, 8, 11, 2)).value().item();
+  EXPECT_NEAR(loss, std::log(11.0), 0.05);
+}
+
+TEST(Decoder, DoesNotLookAhead) {
+  const decoder model(small_config(), 1);
+  const tensor tokens = random_tokens(1, 8, 11, 1), changed = tokens.clone();
+  changed.at<std::int32_t>(0, 7) = (changed.at<std::int32_t>(0, 7) + 1) % 11;
+  const tensor a = model.logits(tokens), b = model.logits(changed);
+  for (long t = 0; t < 7; ++t) EXPECT_EQ(a.at<float>(0, t, 5), b.at<float>(0, t, 5));
+  EXPECT_NE(a.at<float>(0, 7, 5), b.at<float>(0, 7, 5));
+}
+
+TEST(Decoder, ReadsPieceByPieceAsAtOnce) {
+  for (const auto positions : {nn::position_kind::learned, nn::position_kind::rotary, nn::position_kind::fourier}) {
+    auto config = small_config();
+    config.positions = positions;
+    config.window = 5;
+    const decoder model(config, 1);
+    const tensor tokens = random_tokens(2, 8, 11, 1);
+    const tensor whole = model.logits(tokens);
+    auto cache = model.make_cache(2);
+    for (long from = 0; const long length : {3L, 1L, 1L, 2L, 1L}) {
+      const tensor next = model.next_logits(tokens.slice(1, from, from + length).to_contiguous(), cache);
+      from += length;
+      for (long v = 0; v < 11; ++v) EXPECT_NEAR(next.at<float>(1, v), whole.at<float>(1, from - 1, v), 2e-5);
+    }
+    EXPECT_EQ(cache.length(), 8);
+  }
+}
+
+TEST(Decoder, ShowsWhatItsHeadsLookAt) {
+  auto config = small_config();
+  config.key_heads = 1;
+  const decoder model(config, 1);
+  const auto layers = model.links(random_tokens(1, 6, 11, 1));
+  ASSERT_EQ(layers.size(), 2u);
+  EXPECT_EQ(layers[0].queries.shape(), (shape{1, 6, 2, 4}));
+  EXPECT_EQ(layers[0].keys.shape(), (shape{1, 6, 1, 4}));
+  const tensor weights = model.attention_weights(layers[1]);
+  ASSERT_EQ(weights.shape(), (shape{1, 2, 6, 6}));
+  for (long t = 0; t < 6; ++t) {
+    double sum = 0;
+    for (long s = 0; s < 6; ++s) sum += weights.at<float>(0, 1, t, s);
+    EXPECT_NEAR(sum, 1, 1e-5);
+    for (long s = t + 1; s < 6; ++s) EXPECT_EQ(weights.at<float>(0, 1, t, s), 0);
+  }
+}
+
+template <class F>
+std::string complaint_of(F f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(Decoder, RefusesBadTokens) {
+  const decoder model(small_config(), 1);
+  const tensor targets = random_tokens(1, 3, 11, 2);
+  const tensor outside({1, 3}, std::vector<std::int32_t>{1, 11, 2}), negative({1, 3}, std::vector<std::int32_t>{1, -1, 2});
+  EXPECT_THAT(complaint_of([&] { model.loss(outside, targets); }), HasSubstr("found 11"));
+  EXPECT_THAT(complaint_of([&] { model.logits(negative); }), HasSubstr("found -1"));
+  EXPECT_THAT(complaint_of([&] { model.loss(targets, outside); }), HasSubstr("found 11"));
+  EXPECT_THAT(complaint_of([&] { model.logits(random_tokens(1, 9, 11, 1)); }),
+              HasSubstr("decoder: expected at most 8 tokens, the context of this model; found 9"));
+  EXPECT_THAT(complaint_of([&] { model.logits(tensor({1, 3})); }), HasSubstr("expected tokens [B, T] int32"));
+}
+
+TEST(DecoderConfig, SurvivesItsTextForm) {
+  auto config = small_config();
+  config.feed_forward = nn::feed_forward_kind::swiglu;
+  config.positions = nn::position_kind::rotary;
+  config.norm = nn::norm_kind::rms_norm;
+  config.norms = nn::norm_place::after;
+  config.dropout = 0.25;
+  config.biases = true;
+  EXPECT_EQ(decoder_config_from_json(to_json(config)), config);
+}
+
+TEST(DecoderConfig, RefusesWhatItDoesNotKnow) {
+  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"wdith\": 3}"); }), HasSubstr("found \"wdith\""));
+  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"norm\": \"batch\"}"); }),
+              HasSubstr("norm to be one of layer_norm, rms_norm; found \"batch\""));
+  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }), HasSubstr("width to be a number"));
+  EXPECT_THAT(complaint_of([] { decoder_config_from_json("not json"); }), HasSubstr("expected a JSON object"));
+}
+
+TEST(DecoderConfig, RefusesNumbersThatDoNotFit) {
+  const auto complaint = [](auto change) {
+    auto config = small_config();
+    change(config);
+    return complaint_of([&] { decoder(config, 1); });
+  };
+  EXPECT_THAT(complaint([](auto& c) { c.heads = 3; }), HasSubstr("found 3 heads and width 8"));
+  EXPECT_THAT(complaint([](auto& c) { c.vocabulary = 0; }), HasSubstr("vocabulary of at least 1; found 0"));
+  EXPECT_THAT(complaint([](auto& c) { c.dropout = 1; }), HasSubstr("dropout"));
+  EXPECT_THAT(complaint([](auto& c) { c.heads = 8, c.positions = nn::position_kind::rotary; }), HasSubstr("rotary"));
+}
+
+}  // namespace
+}  // namespace qkv

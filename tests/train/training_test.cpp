@@ -1,0 +1,276 @@
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "qkv/base/memory.h"
+#include "qkv/base/random.h"
+#include "qkv/base/threads.h"
+#include "qkv/io/safetensors.h"
+#include "qkv/ops/cross_entropy.h"
+#include "qkv/train/checkpoint.h"
+#include "qkv/train/schedule.h"
+#include "qkv/train/trainer.h"
+
+namespace qkv {
+namespace {
+
+using ::testing::HasSubstr;
+
+decoder_config tiny_config() { return {.vocabulary = 8, .context = 16, .layers = 2, .heads = 2, .width = 32}; }
+
+/// A text in which the next token follows from the two before it.
+std::vector<std::int32_t> text_with_a_rule(long length) {
+  std::vector<std::int32_t> text{1, 2};
+  while (long(text.size()) < length) {
+    const auto n = text.size();
+    text.push_back((text[n - 1] * 3 + text[n - 2] * 5 + 1) % 8);
+    if (n % 37 == 0) text.back() = std::int32_t(random_stream{5, 1}.below(n, 8));
+  }
+  return text;
+}
+
+training_options quick_options(long steps) {
+  training_options options;
+  options.steps = steps;
+  options.warm_up = 10;
+  options.batch = 8;
+  options.learning_rate = 3e-3;
+  options.interim_batches = options.final_batches = 5;
+  return options;
+}
+
+std::vector<float> numbers_of(const decoder& model) {
+  std::vector<float> all;
+  model.visit("", [&](const std::string&, const variable& v) {
+    all.insert(all.end(), v.value().values<float>().begin(), v.value().values<float>().end());
+  });
+  return all;
+}
+
+class Training : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("qkv_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override {
+    set_thread_count(threads_);
+    std::filesystem::remove_all(folder_);
+  }
+  std::filesystem::path folder_;
+  int threads_ = thread_count();
+};
+
+TEST_F(Training, LearnsToCopy) {
+  // Sequences of 16 tokens whose second half repeats the first; only the second half counts.
+  decoder model(tiny_config(), 1);
+  optimiser steps(nn::parameters_of(model));
+  const auto options = quick_options(600);
+  double loss = 0;
+  for (long s = 0; s < options.steps; ++s) {
+    const tensor tokens({16, 15}, dtype::int32), targets({16, 15}, dtype::int32);
+    for (long b = 0; b < 16; ++b) {
+      const auto symbol = [&](long i) {
+        return std::int32_t(random_stream{5, std::uint64_t(s)}.below(std::uint64_t(b * 8 + i % 8), 8));
+      };
+      for (long i = 0; i < 15; ++i) {
+        tokens.at<std::int32_t>(b, i) = symbol(i);
+        targets.at<std::int32_t>(b, i) = i + 1 < 8 ? std::int32_t(ignored_target) : symbol(i + 1);
+      }
+    }
+    const variable value = model.loss(tokens, targets, {.training = true});
+    backward(value);
+    steps.step(s + 1, learning_rate_at(s, options), options);
+    loss = value.value().item();
+  }
+  EXPECT_LT(loss, 0.05);
+}
+
+TEST_F(Training, LearnsARuleAndReportsIt) {
+  const auto text = text_with_a_rule(6000);
+  decoder model(tiny_config(), 1);
+  auto options = quick_options(200);
+  options.validate_every = 50;
+  options.sample_every = 100;
+  trainer run(model, text, options);
+  std::vector<training_progress> reports;
+  long samples = 0, checkpoints = 0;
+  run.on_progress = [&](const training_progress& p) { reports.push_back(p); };
+  run.on_sample = [&](const training_progress&) { ++samples; };
+  run.on_checkpoint = [&](const training_progress&) { ++checkpoints; };
+  const auto last = run.train();
+  EXPECT_EQ(last.step, 200);
+  EXPECT_TRUE(last.finished);
+  EXPECT_LT(last.validation_loss, 0.7);
+  EXPECT_EQ(reports.size(), 20u);
+  EXPECT_EQ(samples, 1);
+  EXPECT_EQ(checkpoints, 1);
+  EXPECT_TRUE(std::isnan(reports[0].validation_loss));
+  EXPECT_THAT(to_json_line(last), HasSubstr("\"step\":200"));
+  EXPECT_THAT(to_json_line(last), HasSubstr("validation_loss"));
+}
+
+TEST_F(Training, GivesTheSameBitsForAnyNumberOfThreads) {
+  const auto text = text_with_a_rule(2000);
+  auto config = tiny_config();
+  config.dropout = 0.1;
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    decoder model(config, 1);
+    trainer run(model, text, quick_options(5));
+    for (int i = 0; i < 5; ++i) run.step();
+    if (threads == 1) first = numbers_of(model);
+    EXPECT_EQ(numbers_of(model), first) << threads << " threads";
+  }
+}
+
+TEST_F(Training, ResumesWithTheBitsOfAnUninterruptedRun) {
+  const auto text = text_with_a_rule(2000);
+  auto config = tiny_config();
+  config.dropout = 0.1;
+  const auto options = quick_options(20);
+  decoder whole(config, 1);
+  trainer(whole, text, options).train();
+
+  decoder half(config, 1);
+  trainer first(half, text, options);
+  for (int i = 0; i < 9; ++i) first.step();
+  const auto path = folder_ / "half.safetensors";
+  save_checkpoint(path, half, {.vocabulary = "abc", .step = first.steps_done(), .training = options}, &first.optimiser_state());
+
+  auto loaded = load_checkpoint(path);
+  EXPECT_EQ(loaded.facts.step, 9);
+  EXPECT_EQ(loaded.facts.vocabulary, "abc");
+  EXPECT_EQ(loaded.facts.training, options);
+  trainer second(loaded.model, text, loaded.facts.training);
+  second.resume(loaded.facts.step, loaded.optimiser_state);
+  second.train();
+  EXPECT_EQ(numbers_of(loaded.model), numbers_of(whole));
+}
+
+TEST_F(Training, StopsWhenAsked) {
+  const auto text = text_with_a_rule(2000);
+  decoder model(tiny_config(), 1);
+  trainer run(model, text, quick_options(1000));
+  std::atomic<bool> stop = false;
+  bool saved = false;
+  run.on_progress = [&](const training_progress& p) { stop = p.step >= 10; };
+  run.on_checkpoint = [&](const training_progress&) { saved = true; };
+  const auto last = run.train(&stop);
+  EXPECT_EQ(last.step, 10);
+  EXPECT_TRUE(saved);
+}
+
+TEST_F(Training, KeepsToItsTime) {
+  const auto text = text_with_a_rule(2000);
+  decoder model(tiny_config(), 1);
+  auto options = quick_options(1000000);
+  options.seconds = 0.3;
+  const auto last = trainer(model, text, options).train();
+  EXPECT_GT(last.step, 1);
+  EXPECT_LT(last.step, 1000000);
+  EXPECT_LT(last.learning_rate, 0.3 * options.learning_rate) << "the schedule follows time";
+}
+
+TEST_F(Training, TakesNoMemoryFromTheSystemAfterTheFirstSteps) {
+  const auto text = text_with_a_rule(2000);
+  decoder model(tiny_config(), 1);
+  trainer run(model, text, quick_options(20));
+  for (int i = 0; i < 3; ++i) run.step();
+  const auto before = memory_in_use();
+  for (int i = 0; i < 10; ++i) run.step();
+  EXPECT_EQ(memory_in_use().allocations, before.allocations);
+  EXPECT_EQ(memory_in_use().in_use, before.in_use);
+}
+
+TEST_F(Training, RefusesATextThatIsTooShort) {
+  decoder model(tiny_config(), 1);
+  const auto text = text_with_a_rule(100);
+  EXPECT_THROW(trainer(model, text, quick_options(1)), shape_error);
+}
+
+TEST_F(Training, RefusesOptionsThatMakeNoSense) {
+  auto options = quick_options(1);
+  options.learning_rate = -1;
+  EXPECT_THROW(check(options), shape_error);
+  options = quick_options(0);
+  EXPECT_THROW(check(options), shape_error);
+  EXPECT_EQ(training_options_from_json(to_json(quick_options(7))), quick_options(7));
+}
+
+TEST(Schedule, WarmsUpAndEndsAtATenth) {
+  training_options options;
+  EXPECT_DOUBLE_EQ(learning_rate_at(0, options), 1e-5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(99, options), 1e-3);
+  EXPECT_DOUBLE_EQ(learning_rate_at(100, options), 1e-3);
+  EXPECT_NEAR(learning_rate_at(1050, options), 0.55e-3, 1e-9);
+  EXPECT_NEAR(learning_rate_at(2000, options), 1e-4, 1e-12);
+  EXPECT_NEAR(learning_rate_at(100, options, 1), 1e-4, 1e-12);
+}
+
+TEST(DataOrder, IsAFunctionOfSeedStepAndIndex) {
+  std::vector<std::int32_t> text(1000);
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = std::int32_t(i);
+  const auto a = random_batch(text, 4, 10, {1, 2}, 7), b = random_batch(text, 4, 10, {1, 2}, 7);
+  const auto c = random_batch(text, 4, 10, {1, 2}, 8);
+  EXPECT_TRUE(std::ranges::equal(a.tokens.values<std::int32_t>(), b.tokens.values<std::int32_t>()));
+  EXPECT_FALSE(std::ranges::equal(a.tokens.values<std::int32_t>(), c.tokens.values<std::int32_t>()));
+  EXPECT_EQ(a.targets.at<std::int32_t>(3, 4), a.tokens.at<std::int32_t>(3, 4) + 1);
+  EXPECT_THROW(random_batch(std::span(text).first(10), 1, 10, {1, 2}, 0), shape_error);
+}
+
+// What can be wrong with a checkpoint.
+
+template <class F>
+std::string file_complaint(F f) {
+  try {
+    f();
+  } catch (const file_error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST_F(Training, RefusesACheckpointThatIsCutShort) {
+  const decoder model(tiny_config(), 1);
+  const auto path = folder_ / "model.safetensors";
+  save_checkpoint(path, model, {});
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("model.safetensors: expected"));
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(folder_ / "none"); }), HasSubstr("none: expected"));
+}
+
+TEST_F(Training, RefusesACheckpointOfAnotherModel) {
+  const auto path = folder_ / "other.safetensors";
+  write_safetensors(path, {{{"x", tensor({2})}}, {{"format", "pt"}}});
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("expected a checkpoint of qkv decoder 1; found \"pt\""));
+  write_safetensors(path, {{{"x", tensor({2})}}, {}});
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("no format in its metadata"));
+}
+
+TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
+  const auto path = folder_ / "changed.safetensors";
+  save_checkpoint(path, decoder(tiny_config(), 1), {});
+  auto file = read_safetensors(path);
+  auto config = tiny_config();
+  config.vocabulary = 9;
+  file.metadata["config"] = to_json(config);
+  write_safetensors(path, file);
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("tokens.weight of shape [9, 32]"));
+  file.metadata["config"] = "{\"width\": -3}";
+  write_safetensors(path, file);
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("changed.safetensors: "));
+}
+
+TEST_F(Training, LeavesTheOldCheckpointWhereTheNewOneCannotBeWritten) {
+  const decoder model(tiny_config(), 1);
+  EXPECT_THAT(file_complaint([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }), HasSubstr("expected"));
+}
+
+}  // namespace
+}  // namespace qkv
