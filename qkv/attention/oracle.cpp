@@ -63,7 +63,7 @@ void weigh(const formula& f, long head, links_of_query& links, const double* giv
   // Thresholds are counted from the greatest score, so that 1e30 + log 2 does not lose its log 2.
   double top = sums_to_one ? -infinity : 0;
   for (double s : scores)
-    if (sums_to_one && !(s <= top)) top = s;  // or NaN, which then makes the whole row NaN
+    if (sums_to_one && (s > top || std::isnan(s))) top = s;  // once NaN it stays so, and makes the whole row NaN
   std::vector<double> shifted(scores.size()), weight(scores.size()), slope(scores.size());
   const auto total = [&](double threshold) {
     for (std::size_t n = 0; n < scores.size(); ++n) shifted[n] = scores[n] - top - threshold;

@@ -58,7 +58,7 @@ attention_run attention_forward(const tensor& q, const tensor& k, const tensor& 
 /// What qkv::attention computes, with the same parts; q, k and v of any type and strides.
 template <class... Parts>
 tensor attention(const tensor& q, const tensor& k, const tensor& v, const Parts&... parts) {
-  return attention_forward(q, k, v, parts...).out;
+  return oracle::attention_forward(q, k, v, parts...).out;
 }
 
 }  // namespace qkv::oracle
