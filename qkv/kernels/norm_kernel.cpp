@@ -1,28 +1,11 @@
 #include "qkv/kernels/norm.h"
 
-#include "qkv/kernels/partial_lanes.h"
+#include "qkv/kernels/reduce_lanes.h"
 
 namespace qkv::QKV_INSTRUCTION_SET {
 namespace {
 
 using number = lanes<float>;
-
-/// Sum over i < n of f(i, part), in four interleaved sums that are joined at the end; lanes beyond n must come as 0.
-template <class F>
-[[gnu::always_inline]] inline float sum_of(long n, const F& f) {
-  number s[4] = {0.f, 0.f, 0.f, 0.f};
-  long i = 0;
-  for (; i + 4 * width <= n; i += 4 * width)
-    for (int c = 0; c < 4; ++c) s[c] = s[c] + f(i + c * width, whole_lanes{});
-  for_lanes(n - i, [&](long j, auto part) { s[0] = s[0] + f(i + j, part); });
-  return sum((s[0] + s[1]) + (s[2] + s[3]));
-}
-
-/// The lanes that count: all, or the first few.
-[[gnu::always_inline]] inline number kept(number a, whole_lanes) { return a; }
-[[gnu::always_inline]] inline number kept(number a, long count) {
-  return keep(lanes<std::int32_t>::counting_from(0) < lanes<std::int32_t>(std::int32_t(count)), a);
-}
 
 [[gnu::always_inline]] inline void add_rows(float* to, const float* a, const float* b, long n) {
   for_lanes(n, [&](long j, auto part) { store_part(to + j, load_part(a + j, part) + load_part(b + j, part), part); });
@@ -53,7 +36,7 @@ void forward(const norm_forward& a) {
     const float mean =
         Centred ? sum_of(a.width, [&](long j, auto part) { return load_part(x + j, part); }) * over_width : 0.f;
     const float variance = over_width * sum_of(a.width, [&](long j, auto part) {
-                             const number d = kept(load_part(x + j, part) - number(mean), part);
+                             const number d = load_part(x + j, part) - number(mean);
                              return d * d;
                            });
     const float inverse = 1.f / __builtin_sqrtf(variance + a.epsilon);
@@ -80,7 +63,7 @@ void backward(const norm_backward& a) {
     const number mean_g = Centred ? over_width * sum_of(a.width, weighted) : 0.f;
     const number mean_gn =
         over_width *
-        sum_of(a.width, [&](long j, auto part) { return kept(weighted(j, part) * normalized(j, part), part); });
+        sum_of(a.width, [&](long j, auto part) { return weighted(j, part) * normalized(j, part); });
     for_lanes(a.width, [&](long j, auto part) {
       const number d = load_part(dy + j, part), n = normalized(j, part), g = weighted(j, part);
       if (a.dweight) store_part(a.dweight + j, fma(d, n, load_part(a.dweight + j, part)), part);
