@@ -52,8 +52,7 @@ class compiled_formula final : public formula {
   learned<Real, Index> accessor(int number, lookups<Index>* log) const {
     const tensor& t = parameters_[number].values;
     const bool is_double = t.type() == dtype::float64;
-    return {is_double ? static_cast<const void*>(t.data<double>()) : t.data<float>(), is_double, t.shape().data(),
-            parameters_[number].in_range, number, log};
+    return {is_double ? static_cast<const void*>(t.data<double>()) : t.data<float>(), is_double, t.shape().data(), number, log};
   }
 
   // All score parts, from left to right.

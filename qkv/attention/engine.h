@@ -43,6 +43,9 @@ void attention_backward_into(const formula&, const problem&, view<const float, 4
                              view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
                              std::span<float* const> learned, workspace&);
 
+/// The most learned tensors that one formula may have.
+inline constexpr std::size_t most_learned = 64;
+
 /// Throws unsupported_error, by name, when the fused engine lacks a part of this formula.
 void check_fused(const char* operation, const formula&);
 

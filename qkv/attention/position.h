@@ -84,7 +84,6 @@ struct parameter {
   tensor values;             ///< float32 or float64, contiguous
   const char* name = "";
   const char* letters = "";  ///< e.g. "H" or "H R"; letters known to the call must match, others are free
-  bool in_range = false;     ///< the part only ever looks up entries that exist: no index needs holding back
 };
 
 /// What differentiation notes about the learned entries a lambda looked up: entry n of the lambda's lookups, in the
@@ -104,7 +103,6 @@ struct learned {
   const void* data;     // float for lanes; for the oracle float or double
   bool is_double;
   const long* sizes;
-  bool in_range;
   int number;
   lookups<Index>* log = nullptr;
 
@@ -114,10 +112,8 @@ struct learned {
                   "qkv: a learned parameter is looked up by indices, such as slope[at.head]");
     const Index index[] = {Index(at)...};
     Index offset(0);
-    for (unsigned d = 0; d < sizeof...(I); ++d) {
-      const Index held = in_range ? index[d] : min(max(index[d], Index(0)), Index(sizes[d] - 1));
-      offset = offset * Index(sizes[d]) + held;
-    }
+    for (unsigned d = 0; d < sizeof...(I); ++d)  // held back: lanes past the last key look too, in vain
+      offset = offset * Index(sizes[d]) + min(max(index[d], Index(0)), Index(sizes[d] - 1));
     Real r(0);
     read(value_of(r), offset);
     if constexpr (requires { r.slope; })

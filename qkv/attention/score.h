@@ -38,7 +38,7 @@ inline auto softcap(double cap) {
 /// slopes [H]; learned, should you want their gradient.
 inline auto alibi(tensor slopes) {
   return score{[](auto s, auto at, auto slope) { return s - slope[at.head] * abs(at.query - at.key); },
-               parameter{slopes, "alibi slopes", "H", true}};
+               parameter{slopes, "alibi slopes", "H"}};
 }
 /// The paper's slopes for `heads` heads (a power of two): 2^(-8/heads), 2^(-16/heads), ...
 inline tensor alibi_slopes(long heads) {
@@ -69,7 +69,7 @@ inline auto additive_bias(tensor bias) {
   if (bias.rank() != 4) refuse("additive_bias", "bias [B or 1, H or 1, T or 1, S]", to_string(bias.shape()));
   const long b = bias.dim(0) > 1, h = bias.dim(1) > 1, t = bias.dim(2) > 1;
   return score{[=](auto s, auto at, auto value) { return s + value[at.batch * b, at.head * h, at.row * t, at.key]; },
-               parameter{bias, "additive bias", "B|1 H|1 T|1 S", true}};
+               parameter{bias, "additive bias", "B|1 H|1 T|1 S"}};
 }
 
 }  // namespace qkv

@@ -31,7 +31,7 @@ struct similarity {
       : term(f), prepare(r), scale(s), form(m), name(n) {}
   similarity(F f, tensor w, const char* n = "a similarity lambda")
     requires(P == 1)
-      : term(f), parameters{parameter{w, "channel weights", "D", true}}, name(n) {}
+      : term(f), parameters{parameter{w, "channel weights", "D"}}, name(n) {}
 };
 template <class F> similarity(F) -> similarity<F, 0>;
 template <class F> similarity(F, rows, scaling, form, const char*) -> similarity<F, 0>;

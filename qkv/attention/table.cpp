@@ -6,7 +6,7 @@ namespace {
 constexpr long group = 64;
 }
 
-table::table(std::vector<std::int64_t> row) : table({long(row.size())}, std::move(row)) {}
+table::table(std::vector<std::int64_t> row) : table(qkv::shape(1, long(row.size())), std::vector(row)) {}
 
 table::table(qkv::shape s, std::vector<std::int64_t> values) : shape_(std::move(s)) {
   if (shape_.empty() || shape_.size() > 2) refuse("table", "[columns] or [rows, columns]", to_string(shape_));

@@ -48,7 +48,7 @@ inline constexpr weighting softmax{activations::exponential, normalised::yes, cl
 /// (almost) nothing.  sinks [H], learned (gpt-oss; "softmax off by one" is a sink of 0).
 inline auto softmax_with_sink(tensor sinks) {
   return weighting{activations::exponential, normalised::yes, closed::exponential, row_rule{}, "softmax_with_sink",
-                   std::array{parameter{sinks, "sinks", "H", true}}};
+                   std::array{parameter{sinks, "sinks", "H"}}};
 }
 
 /// Softmax over the `count` best links of each row; ties go to the earlier key.

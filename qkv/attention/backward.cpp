@@ -1,0 +1,241 @@
+// The backward pass: pack queries, then key blocks in partitions fixed by the shape, then the partitions' dQ in order.
+#include <utility>
+
+#include "qkv/attention/backward_kernel.h"
+#include "qkv/attention/workspace.h"
+#include "qkv/base/threads.h"
+
+namespace qkv {
+namespace {
+
+// Enough pieces of work for any number of threads a desk has, fixed by the shape alone.
+constexpr long pieces = 16;
+
+// A learned tensor whose last axis runs along the keys (a dense bias) is as large as the links themselves: its gradient
+// is written in place, and pieces that could write the same entry follow each other in one chain.  The others get a
+// private gradient a piece, added in order.
+bool runs_along_keys(const parameter& p) { return std::string_view(p.letters).ends_with(" S"); }
+
+class backward_pass {
+ public:
+  backward_pass(const formula& f, const problem& x, view<const float, 4> out, view<const float, 3> lse,
+                view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
+                std::span<float* const> learned, workspace::state& w)
+      : formula_(f), x_(x), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv), learned_(learned), w_(w),
+        kernel_(backward_kernels_now()), plan_(w.backward_plan), parameters_(f.parameters()) {
+    make_plan(f, x, cut_along::keys, {backward_side, backward_side}, plan_);
+    w_.visited = count_tiles(plan_);
+    heads_ = x.q.sizes[2], key_heads_ = x.k.sizes[2], group_ = heads_ / std::max(1L, key_heads_);
+    depth_ = x.q.sizes[3], columns_ = x.v.sizes[3];
+    const auto padded = [&](long n) { return (n + kernel_.tile_columns - 1) / kernel_.tile_columns * kernel_.tile_columns; };
+    padded_depth_ = padded(depth_), padded_columns_ = padded(columns_);
+    partitions_ = count_partitions();
+  }
+
+  void run() {
+    clear(dq_, x_.q), clear(dk_, x_.k), clear(dv_, x_.v);
+    list_work();
+    give_memory();
+    parallel_for(long(w_.packing.size()), [&](long n, int) { pack(n); });
+    chain_pieces();
+    parallel_for(long(chain_count_), [&](long n, int thread) {
+      for (std::size_t i = n; i < w_.items.size(); i += chain_count_) key_blocks(w_.items[i], thread);
+    });
+    parallel_for(long(w_.packing.size()), [&](long n, int) { unpack(w_.packing[n]); });
+    reduce_learned();
+  }
+
+ private:
+  long count_partitions() const {
+    long most = 1;
+    for (const sequence& s : plan_.sequences) most = std::max(most, plan_.key_blocks(s));
+    const long rows = std::max<long>(1, long(plan_.sequences.size()) * key_heads_);
+    const bool dense = std::any_of(parameters_.begin(), parameters_.end(), runs_along_keys);
+    return std::min(most, dense ? pieces : (pieces + rows - 1) / rows);
+  }
+  void clear(view<float, 4> d, view<const float, 4>) const {
+    if (x_.ragged.how == sequences::whole && !plan_.sequences.empty()) return;
+    for (long b = 0; b < d.sizes[0]; ++b)
+      for (long t = 0; t < d.sizes[1]; ++t)
+        for (long h = 0; h < d.sizes[2]; ++h) std::fill_n(&d(b, t, h, 0), d.sizes[3], 0.f);
+  }
+
+  void list_work() {
+    w_.packing.clear(), w_.first_block.assign(1, 0);
+    for (long n = 0; n < long(plan_.sequences.size()); ++n) {
+      const sequence& s = plan_.sequences[n];
+      w_.first_block.push_back(w_.first_block.back() + plan_.query_blocks(s));
+      for (long h = 0; h < heads_; ++h)
+        for (long b = 0; b < plan_.query_blocks(s); ++b) w_.packing.push_back({n, h, b});
+    }
+  }
+
+  // Pieces in order of partition, sequence, key head.  Chains: piece i belongs to chain i % chain_count_.
+  void chain_pieces() {
+    w_.items.clear();
+    bool shared_by_sequences = false, shared_by_heads = false;
+    for (const parameter& p : parameters_)
+      if (runs_along_keys(p)) shared_by_sequences |= p.values.dim(0) == 1, shared_by_heads |= p.values.dim(1) == 1;
+    const long n = long(plan_.sequences.size());
+    const auto add = [&](long s, long g) {
+      for (long p = 0; p < partitions_; ++p) w_.items.push_back({s, g, p});
+    };
+    chain_count_ = n * key_heads_ * partitions_;
+    if (shared_by_heads && !shared_by_sequences) {
+      for (long g = 0; g < key_heads_; ++g)
+        for (long s = 0; s < n; ++s) add(s, g);
+      chain_count_ = n * partitions_;
+    } else {
+      for (long s = 0; s < n; ++s)
+        for (long g = 0; g < key_heads_; ++g) add(s, g);
+      if (shared_by_sequences) chain_count_ = shared_by_heads ? partitions_ : key_heads_ * partitions_;
+    }
+  }
+
+  struct layout {  // floats of one query block of one head
+    long q_tiles, q_rows, d_tiles, d_rows, total;
+  };
+  void give_memory() {
+    const long blocks = w_.first_block.back() * heads_, tiles = backward_side * depth_, rows = backward_side * padded_depth_,
+               d_tiles = backward_side * columns_, d_rows = backward_side * padded_columns_;
+    float* at = w_.packed.get<float>(blocks * (tiles + rows + d_tiles + d_rows + 2 * backward_side + rows * partitions_));
+    const auto take = [&](long floats) { return std::exchange(at, at + floats); };
+    dq_stride_ = blocks * rows;
+    base_ = packed_queries{take(blocks * tiles), take(blocks * rows), take(blocks * d_tiles), take(blocks * d_rows),
+             take(blocks * backward_side), take(blocks * backward_side), w_.finite.get<unsigned char>(blocks),
+             take(dq_stride_ * partitions_), nullptr, 0};
+    scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
+    scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
+    heads_of_thread_ = w_.heads.get<packed_queries>(group_ * thread_count());
+    private_floats_ = 0;
+    for (const parameter& p : score_parameters())
+      if (!runs_along_keys(p)) private_floats_ += p.values.size();
+    const long all = long(plan_.sequences.size()) * key_heads_ * partitions_;
+    sink_ = formula_.sink() ? long(w_.packing.size()) : 0;
+    private_ = w_.gradients.get<float>(all * private_floats_ + sink_);
+    std::fill_n(private_, all * private_floats_ + sink_, 0.f);
+  }
+  std::span<const parameter> score_parameters() const {
+    return {parameters_.data(), parameters_.size() - (formula_.sink() ? 1 : 0)};
+  }
+
+  // One head's part of the packed memory.
+  packed_queries packed(long sequence, long head, long partition) const {
+    const long first = w_.first_block[sequence] * heads_ + head * plan_.query_blocks(plan_.sequences[sequence]);
+    const long side = first * backward_side;
+    packed_queries p = base_;
+    p.q_tiles += side * depth_, p.q_rows += side * padded_depth_;
+    p.d_tiles += side * columns_, p.d_rows += side * padded_columns_;
+    p.lse += side, p.delta += side, p.finite += first;
+    p.dq += partition * dq_stride_ + side * padded_depth_;
+    p.live = &plan_.live(sequence, head);
+    p.head = head;
+    return p;
+  }
+
+  void pack(long n) {
+    const auto& i = w_.packing[n];
+    const sequence& s = plan_.sequences[i.sequence];
+    const long first = i.block * backward_side, t = s.q0 + first;
+    const packing_work w{&formula_, depth_, columns_, float(formula_.scale(depth_)), i.block,
+                         std::min(backward_side, s.queries - first),
+                         &x_.q(s.row, t, i.head, 0), x_.q.strides[1],
+                         &out_(s.row, t, i.head, 0), out_.strides[1],
+                         &dout_(s.row, t, i.head, 0), dout_.strides[1],
+                         &lse_(s.row, t, i.head), lse_.strides[1],
+                         packed(i.sequence, i.head, 0)};
+    kernel_.pack_queries(w);
+    if (!sink_) return;
+    // The sink's weight is exp(sink - lse); it has no value, so its score's gradient is -weight * delta.
+    const float sink = formula_.sink()->data<float>()[i.head];
+    float total = 0;
+    for (long r = 0; r < w.rows; ++r) {
+      const float lse = w.lse[r * w.lse_stride];
+      if (lse > -std::numeric_limits<float>::infinity()) total -= std::exp(sink - lse) * w.to.delta[first + r];
+      else if (lse != lse) total = lse;
+    }
+    private_[n] = total;
+  }
+
+  void key_blocks(const workspace::state::item& i, int thread) {
+    const sequence& s = plan_.sequences[i.sequence];
+    packed_queries* const heads = heads_of_thread_ + thread * group_;
+    for (long n = 0; n < group_; ++n) {
+      heads[n] = packed(i.sequence, i.head * group_ + n, i.block);
+      std::fill_n(heads[n].dq, plan_.query_blocks(s) * backward_side * padded_depth_, 0.f);
+    }
+    if (s.keys == 0) return;
+    float* mine = private_ + sink_ + ((i.sequence * key_heads_ + i.head) * partitions_ + i.block) * private_floats_;
+    float* gradients[most_learned];
+    for (std::size_t n = 0; n < score_parameters().size(); ++n)
+      gradients[n] = runs_along_keys(parameters_[n]) ? learned_[n] : std::exchange(mine, mine + parameters_[n].values.size());
+    backward_work w{.rule = &formula_,
+                    .depth = depth_,
+                    .columns = columns_,
+                    .scale = float(formula_.scale(depth_)),
+                    .heads = heads,
+                    .head_count = group_,
+                    .key_block = 0,
+                    .k = &x_.k(s.row, s.k0, i.head, 0),
+                    .k_stride = x_.k.strides[1],
+                    .v = &x_.v(s.row, s.k0, i.head, 0),
+                    .v_stride = x_.v.strides[1],
+                    .dk = &dk_(s.row, s.k0, i.head, 0),
+                    .dk_stride = dk_.strides[1],
+                    .dv = &dv_(s.row, s.k0, i.head, 0),
+                    .dv_stride = dv_.strides[1],
+                    .where = {s.number, 0, 0, 0, 0, 0, s.offset, s.queries, s.keys},
+                    .gradients = {gradients, score_parameters().size()},
+                    .scratch = scratch_ + thread * scratch_floats_};
+    for (w.key_block = i.block; w.key_block < plan_.key_blocks(s); w.key_block += partitions_) kernel_.key_block(w);
+  }
+
+  void unpack(const workspace::state::item& i) {
+    const sequence& s = plan_.sequences[i.sequence];
+    const long first = i.block * backward_side;
+    kernel_.unpack_dq(packed(i.sequence, i.head, 0).dq + first * padded_depth_, partitions_, dq_stride_,
+                      std::min(backward_side, s.queries - first), depth_, &dq_(s.row, s.q0 + first, i.head, 0), dq_.strides[1]);
+  }
+
+  void reduce_learned() {
+    const float* from = private_ + sink_;
+    const long all = long(plan_.sequences.size()) * key_heads_ * partitions_;
+    for (long piece = 0; piece < all; ++piece)
+      for (std::size_t n = 0; n < score_parameters().size(); ++n)
+        if (!runs_along_keys(parameters_[n]))
+          for (long e = 0; e < parameters_[n].values.size(); ++e) learned_[n][e] += *from++;
+    for (long n = 0; n < sink_; ++n) learned_.back()[w_.packing[n].head] += private_[n];
+  }
+
+  const formula& formula_;
+  const problem& x_;
+  view<const float, 4> out_;
+  view<const float, 3> lse_;
+  view<const float, 4> dout_;
+  view<float, 4> dq_, dk_, dv_;
+  std::span<float* const> learned_;
+  workspace::state& w_;
+  const backward_kernel_table& kernel_;
+  attention_plan& plan_;
+  const std::vector<parameter> parameters_;
+  long heads_ = 0, key_heads_ = 0, group_ = 0, depth_ = 0, columns_ = 0, padded_depth_ = 0, padded_columns_ = 0;
+  long partitions_ = 1, chain_count_ = 0, dq_stride_ = 0, scratch_floats_ = 0, private_floats_ = 0, sink_ = 0;
+  packed_queries base_{};
+  packed_queries* heads_of_thread_ = nullptr;
+  float *scratch_ = nullptr, *private_ = nullptr;
+};
+
+}  // namespace
+
+void attention_backward_into(const formula& f, const problem& x, view<const float, 4> out, view<const float, 3> lse,
+                             view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
+                             std::span<float* const> learned, workspace& w) {
+  check("attention backward", f, x);
+  check_fused("attention backward", f);
+  if (learned.size() != f.parameters().size())
+    refuse("attention backward", std::to_string(f.parameters().size()) + " gradients of learned parameters",
+           std::to_string(learned.size()));
+  backward_pass(f, x, out, lse, dout, dq, dk, dv, learned, w.inside()).run();
+}
+
+}  // namespace qkv

@@ -1,0 +1,159 @@
+// The forward pass: plan, pack keys and values, then one work item a block of queries.
+#include "qkv/attention/forward_kernel.h"
+#include "qkv/attention/workspace.h"
+#include "qkv/base/threads.h"
+
+namespace qkv {
+
+workspace::workspace() : state_(std::make_unique<state>()) {}
+workspace::~workspace() = default;
+workspace::workspace(workspace&&) noexcept = default;
+workspace& workspace::operator=(workspace&&) noexcept = default;
+
+tile_counts tiles_visited(workspace& w) { return w.inside().visited; }
+
+void check_fused(const char* operation, const formula& f) {
+  const auto refuse_part = [&](const char* kind, const char* name) {
+    throw unsupported_error(std::string(operation) + ": the " + kind + " `" + name +
+                            "` is not fused yet; the fused engine has dot, softmax and softmax_with_sink, any score "
+                            "and any mask (qkv::oracle has every part, in double precision, at N x N cost)");
+  };
+  if (f.similarity_form() != form::dot || f.prepare() != rows::as_given) refuse_part("similarity", f.names().similarity);
+  if (f.closed_form() != closed::exponential || f.row().keep || f.row().blind) refuse_part("weighting", f.names().weighting);
+  if (f.parameters().size() > most_learned)
+    throw unsupported_error(std::string(operation) + ": expected at most " + std::to_string(most_learned) +
+                            " learned tensors; found " + std::to_string(f.parameters().size()));
+  for (const parameter& p : f.parameters())
+    if (p.values.type() != dtype::float32)
+      throw unsupported_error(std::string(operation) + ": expected " + p.name + " of type float32; found " +
+                              name_of(p.values.type()));
+}
+
+namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+// Keys in a block: as many as keep packed keys and values within about half of a 256 KiB second-level cache, and no
+// more than the longest sequence needs.
+long key_side(const problem& x, const std::vector<sequence>& sequences, int tile_columns) {
+  const long width = x.q.sizes[3] + x.v.sizes[3];
+  long longest = 1;
+  for (const sequence& s : sequences) longest = std::max(longest, s.keys);
+  const long fitting = width <= 128 ? forward_key_side : width <= 320 ? 128 : 64;
+  return std::min(fitting, (longest + tile_columns - 1) / tile_columns * tile_columns);
+}
+
+// Places that no sequence covers.
+void clear_padding(const problem& x, view<float, 4> out, view<float, 3> lse) {
+  if (x.ragged.how == sequences::whole) return;
+  for (long b = 0; b < out.sizes[0]; ++b)
+    for (long t = 0; t < out.sizes[1]; ++t)
+      for (long h = 0; h < out.sizes[2]; ++h) {
+        std::fill_n(&out(b, t, h, 0), out.sizes[3], 0.f);
+        lse(b, t, h) = minus_infinity;
+      }
+}
+
+class forward_pass {
+ public:
+  forward_pass(const formula& f, const problem& x, view<float, 4> out, view<float, 3> lse, workspace::state& w)
+      : formula_(f), x_(x), out_(out), lse_(lse), w_(w), kernel_(forward_kernels_now()), plan_(w.forward_plan) {
+    list_sequences(x, plan_.sequences);
+    make_plan(f, x, cut_along::queries, {forward_query_side, key_side(x, plan_.sequences, kernel_.tile_columns)}, plan_);
+    w_.visited = count_tiles(plan_);
+    depth_ = x.q.sizes[3], columns_ = x.v.sizes[3];
+    key_floats_ = plan_.sides.keys * depth_;
+    value_floats_ = plan_.sides.keys * ((columns_ + kernel_.tile_columns - 1) / kernel_.tile_columns * kernel_.tile_columns);
+  }
+
+  void run() {
+    clear_padding(x_, out_, lse_);
+    list_work();
+    const long blocks = w_.first_block.back() * x_.k.sizes[2];
+    keys_ = w_.packed.get<float>(blocks * (key_floats_ + value_floats_));
+    values_ = keys_ + blocks * key_floats_;
+    finite_ = w_.finite.get<unsigned char>(blocks);
+    scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
+    scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
+    parallel_for(long(w_.packing.size()), [&](long n, int) { pack(w_.packing[n]); });
+    parallel_for(long(w_.items.size()), [&](long n, int thread) { attend(w_.items[n], thread); });
+  }
+
+ private:
+  // Late query blocks first: under a causal mask they are the long ones.
+  void list_work() {
+    w_.items.clear(), w_.packing.clear(), w_.first_block.assign(1, 0);
+    for (long n = 0; n < long(plan_.sequences.size()); ++n) {
+      const sequence& s = plan_.sequences[n];
+      w_.first_block.push_back(w_.first_block.back() + plan_.key_blocks(s));
+      for (long g = 0; g < x_.k.sizes[2]; ++g)
+        for (long b = 0; b < plan_.key_blocks(s); ++b) w_.packing.push_back({n, g, b});
+      for (long h = 0; h < plan_.heads; ++h)
+        for (long b = plan_.query_blocks(s) - 1; b >= 0; --b) w_.items.push_back({n, h, b});
+    }
+  }
+  // Blocks of one key head of one sequence lie together.
+  long first_block(long sequence, long key_head) const {
+    return w_.first_block[sequence] * x_.k.sizes[2] + key_head * plan_.key_blocks(plan_.sequences[sequence]);
+  }
+
+  void pack(const workspace::state::item& i) {
+    const sequence& s = plan_.sequences[i.sequence];
+    const long first = i.block * plan_.sides.keys, block = first_block(i.sequence, i.head) + i.block;
+    finite_[block] = kernel_.pack_keys_values(
+        &x_.k(s.row, s.k0 + first, i.head, 0), x_.k.strides[1], &x_.v(s.row, s.k0 + first, i.head, 0), x_.v.strides[1],
+        std::min(plan_.sides.keys, s.keys - first), plan_.sides.keys, depth_, columns_, keys_ + block * key_floats_,
+        values_ + block * value_floats_);
+  }
+
+  void attend(const workspace::state::item& i, int thread) {
+    const sequence& s = plan_.sequences[i.sequence];
+    const long g = i.head / (x_.q.sizes[2] / x_.k.sizes[2]), first = i.block * forward_query_side;
+    const long block = first_block(i.sequence, g);
+    const live_list& live = plan_.live(i.sequence, i.head);
+    const tensor* sink = formula_.sink();
+    const bool any = s.keys > 0;
+    forward_work w{
+        .rule = &formula_,
+        .head = {keys_ + block * key_floats_, values_ + block * value_floats_, finite_ + block,
+                 any ? &x_.k(s.row, s.k0, g, 0) : nullptr, x_.k.strides[1], any ? &x_.v(s.row, s.k0, g, 0) : nullptr,
+                 x_.v.strides[1]},
+        .key_block = plan_.sides.keys,
+        .depth = depth_,
+        .columns = columns_,
+        .scale = float(formula_.scale(depth_)),
+        .sink = sink ? sink->data<float>() + i.head : nullptr,
+        .queries = &x_.q(s.row, s.q0 + first, i.head, 0),
+        .query_stride = x_.q.strides[1],
+        .where = {s.number, i.head, first, std::min(forward_query_side, s.queries - first), 0, 0, s.offset, s.queries, s.keys},
+        .runs = live.runs.data() + live.first[i.block],
+        .run_count = live.first[i.block + 1] - live.first[i.block],
+        .out = &out_(s.row, s.q0 + first, i.head, 0),
+        .out_stride = out_.strides[1],
+        .lse = &lse_(s.row, s.q0 + first, i.head),
+        .lse_stride = lse_.strides[1],
+        .scratch = scratch_ + thread * scratch_floats_};
+    kernel_.query_block(w);
+  }
+
+  const formula& formula_;
+  const problem& x_;
+  view<float, 4> out_;
+  view<float, 3> lse_;
+  workspace::state& w_;
+  const forward_kernel_table& kernel_;
+  attention_plan& plan_;
+  long depth_ = 0, columns_ = 0, key_floats_ = 0, value_floats_ = 0, scratch_floats_ = 0;
+  float *keys_ = nullptr, *values_ = nullptr, *scratch_ = nullptr;
+  unsigned char* finite_ = nullptr;
+};
+
+}  // namespace
+
+void attention_into(const formula& f, const problem& x, view<float, 4> out, view<float, 3> lse, workspace& w) {
+  check("attention", f, x);
+  check_fused("attention", f);
+  forward_pass(f, x, out, lse, w.inside()).run();
+}
+
+}  // namespace qkv

@@ -1,0 +1,57 @@
+// How the backward pass packs its queries once, for all key blocks, and collects dQ.  Included by its kernel only.
+#pragma once
+#include "qkv/attention/backward_kernel.h"
+#include "qkv/attention/packing.h"
+
+namespace qkv::QKV_INSTRUCTION_SET {
+namespace {
+
+constexpr float log2_e = 1.4426950408889634f, infinity = __builtin_inff();
+constexpr int side = backward_side;
+
+void pack_queries(const packing_work& w) {
+  const long depth = rounded_up(w.depth, tile_columns), columns = rounded_up(w.columns, tile_columns);
+  const long first = w.block * side, padded = rounded_up(w.rows, tile_rows);
+  const float factor = w.scale * (w.rule->scores() ? 1.f : log2_e);
+  bool finite = true;
+  for (long i = 0; i < w.rows; i += tile_rows) {
+    finite &= pack_panel<tile_rows>(w.q + i * w.q_stride, w.q_stride, w.rows - i, w.depth, factor,
+                                    w.to.q_tiles + (first + i) * w.depth);
+    finite &= pack_panel<tile_rows>(w.dout + i * w.dout_stride, w.dout_stride, w.rows - i, w.columns, 1.f,
+                                    w.to.d_tiles + (first + i) * w.columns);
+  }
+  pack_rows(w.q, w.q_stride, w.rows, padded, w.depth, 1.f, w.to.q_rows + first * depth, side * tile_columns);
+  pack_rows(w.dout, w.dout_stride, w.rows, padded, w.columns, 1.f, w.to.d_rows + first * columns, side * tile_columns);
+  for (long i = 0; i < padded; ++i) {
+    float delta = 0, lse = 0;
+    if (i < w.rows) {
+      const float *const a = w.out + i * w.out_stride, *const b = w.dout + i * w.dout_stride;
+      reals total = 0.f;
+      long e = 0;
+      for (; e + width <= w.columns; e += width) total = fma(load(a + e), load(b + e), total);
+      delta = sum(total);
+      for (; e < w.columns; ++e) delta += a[e] * b[e];
+      lse = w.lse[i * w.lse_stride] * log2_e;
+      if (lse == -infinity) lse = infinity;  // a row without a link: every weight is 2^-infinity
+    }
+    w.to.delta[first + i] = delta;
+    w.to.lse[first + i] = lse;
+    finite &= delta - delta == 0;
+  }
+  w.to.finite[w.block] = finite;
+}
+
+void unpack_dq(const float* packed, long partitions, long stride, long rows, long depth, float* dq, long dq_stride) {
+  const long all = rounded_up(depth, tile_columns);
+  for (long i = 0; i < rows; ++i)
+    for (long c = 0; c < depth; ++c) {
+      const float* const x = packed + i / tile_rows * tile_rows * all + c / tile_columns * tile_rows * tile_columns +
+                             i % tile_rows * tile_columns + c % tile_columns;
+      float total = 0;
+      for (long n = 0; n < partitions; ++n) total += x[n * stride];
+      dq[i * dq_stride + c] = total;
+    }
+}
+
+}  // namespace
+}  // namespace qkv::QKV_INSTRUCTION_SET

@@ -1,0 +1,38 @@
+// What a workspace holds: plans and growing blocks of memory.
+#pragma once
+#include "qkv/attention/plan.h"
+#include "qkv/base/memory.h"
+
+namespace qkv {
+
+/// Memory that only grows.
+class growing_memory {
+ public:
+  /// Room for n elements, aligned to 64; contents undefined.
+  template <class T>
+  T* get(std::size_t n) {
+    if (n * sizeof(T) > bytes_) {
+      bytes_ = n * sizeof(T);
+      block_.reset();
+      block_ = allocate_memory(bytes_);
+    }
+    return reinterpret_cast<T*>(block_.get());
+  }
+
+ private:
+  std::shared_ptr<std::byte[]> block_;
+  std::size_t bytes_ = 0;
+};
+
+struct workspace::state {
+  attention_plan forward_plan, backward_plan;
+  struct item {
+    long sequence, head, block;
+  };
+  std::vector<item> items, packing;
+  std::vector<long> first_block;      // of every sequence, counted over all sequences
+  growing_memory packed, finite, scratch, gradients, heads;
+  tile_counts visited;
+};
+
+}  // namespace qkv
