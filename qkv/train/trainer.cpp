@@ -64,16 +64,15 @@ training_progress trainer::train(const std::atomic<bool>* stop) {
     working_seconds_ += std::chrono::duration<double>(clock::now() - before).count();
     if (!finished() && !stopped()) after_step();
   }
-  if (!stopped()) {
-    progress_.validation_loss = validation_loss(options_.final_batches);
-    progress_.validated_now = true;
-  }
+  progress_.validated_now = !stopped();
+  if (progress_.validated_now) progress_.validation_loss = validation_loss(options_.final_batches);
   report(true);
   if (on_checkpoint) on_checkpoint(progress_);
   return progress_;
 }
 
 void trainer::after_step() {
+  progress_.validated_now = false;
   if (due(steps_done_, options_.validate_every)) {
     progress_.validation_loss = validation_loss(options_.interim_batches);
     progress_.validated_now = true;
@@ -98,7 +97,6 @@ void trainer::report(bool last) {
     progress_.seconds_left = std::clamp(options_.seconds - progress_.seconds, 0.0, progress_.seconds_left);
   }
   if (on_progress) on_progress(progress_);
-  progress_.validated_now = false;
   reported_steps_ = steps_done_;
   reported_seconds_ = working_seconds_;
 }
