@@ -5,7 +5,7 @@
 
 namespace qkv {
 
-tensor scale(const tensor& x, float factor) {
+tensor scaled(const tensor& x, float factor) {
   tensor y = tensor::uninitialized(x.shape());
   scale_into(y, x, factor);
   return y;

@@ -10,13 +10,13 @@ constexpr const char* op = "softmax";
 
 }  // namespace
 
-tensor softmax(const tensor& x) {
+tensor softmax_rows(const tensor& x) {
   tensor y = tensor::uninitialized(x.shape());
-  softmax_into(y, x);
+  softmax_rows_into(y, x);
   return y;
 }
 
-void softmax_into(const tensor& y, const tensor& x) {
+void softmax_rows_into(const tensor& y, const tensor& x) {
   expect_shape(y, x.shape(), op, "y");
   const auto from = rows_to_read(x);
   const auto to = rows_to_write(y, op, "y");
@@ -26,13 +26,13 @@ void softmax_into(const tensor& y, const tensor& x) {
   });
 }
 
-tensor softmax_backward(const tensor& dy, const tensor& y) {
+tensor softmax_rows_backward(const tensor& dy, const tensor& y) {
   tensor dx = tensor::uninitialized(y.shape());
-  softmax_backward_into(dx, dy, y);
+  softmax_rows_backward_into(dx, dy, y);
   return dx;
 }
 
-void softmax_backward_into(const tensor& dx, const tensor& dy, const tensor& y, writing write) {
+void softmax_rows_backward_into(const tensor& dx, const tensor& dy, const tensor& y, writing write) {
   expect_shape(dy, y.shape(), op, "dy");
   expect_shape(dx, y.shape(), op, "dx");
   const auto weights = rows_to_read(y), gradient = rows_to_read(dy);
