@@ -131,7 +131,7 @@ class compiled_formula final : public formula {
     });
   }
 
-  rows prepare() const override { return similarity_part().prepare; }
+  vectors prepare() const override { return similarity_part().prepare; }
   form similarity_form() const override { return similarity_part().form; }
   double scale(long channels) const override {
     if constexpr (scale_index >= 0) return std::get<scale_index>(parts_).factor;

@@ -45,7 +45,7 @@ class formula {
   virtual void keep(const tile&, std::int32_t* truth, long pitch) const = 0;
 
   // The similarity.
-  virtual rows prepare() const = 0;
+  virtual vectors prepare() const = 0;
   virtual form similarity_form() const = 0;
   virtual double scale(long channels) const = 0;
   virtual double term(std::span<const double> q, std::span<const double> k) const = 0;

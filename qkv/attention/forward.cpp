@@ -18,7 +18,7 @@ void check_fused(const char* operation, const formula& f) {
                             "` is not fused yet; the fused engine has dot, softmax and softmax_with_sink, any score "
                             "and any mask (qkv::oracle has every part, in double precision, at N x N cost)");
   };
-  if (f.similarity_form() != form::dot || f.prepare() != rows::as_given) refuse_part("similarity", f.names().similarity);
+  if (f.similarity_form() != form::dot || f.prepare() != vectors::as_given) refuse_part("similarity", f.names().similarity);
   if (f.closed_form() != closed::exponential || f.row().keep || f.row().blind) refuse_part("weighting", f.names().weighting);
   if (f.parameters().size() > most_learned)
     throw unsupported_error(std::string(operation) + ": expected at most " + std::to_string(most_learned) +

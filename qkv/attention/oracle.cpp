@@ -20,10 +20,10 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-prepared prepare(rows how, view<const double, 4> x, auto at, long channels) {
+prepared prepare(vectors how, view<const double, 4> x, auto at, long channels) {
   prepared p;
   for (long c = 0; c < channels; ++c) p.values.push_back(at(x, c));
-  if (how == rows::as_given) return p;
+  if (how == vectors::as_given) return p;
   p.length = std::sqrt(std::inner_product(p.values.begin(), p.values.end(), p.values.begin(), 0.0));
   for (double& e : p.values) e = p.length > 0 ? e / p.length : 0;  // a vector without direction is like no other
   return p;

@@ -17,10 +17,10 @@ namespace {
 
 // Adds to the gradient of what was given the gradient du of what it was prepared into.  For u = x / |x|:
 // dx = (du - u (u . du)) / |x|.
-void prepare_backward(rows how, const prepared& u, const std::vector<double>& du, auto dx) {
+void prepare_backward(vectors how, const prepared& u, const std::vector<double>& du, auto dx) {
   if (u.length == 0) return;
   double along = 0;
-  if (how == rows::unit) along = std::inner_product(du.begin(), du.end(), u.values.begin(), 0.0);
+  if (how == vectors::unit) along = std::inner_product(du.begin(), du.end(), u.values.begin(), 0.0);
   for (std::size_t c = 0; c < du.size(); ++c) dx(long(c)) += (du[c] - u.values[c] * along) / u.length;
 }
 

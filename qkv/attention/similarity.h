@@ -6,7 +6,7 @@
 
 namespace qkv {
 
-enum class rows { as_given, unit };            ///< unit: every query and key is divided by its length
+enum class vectors { as_given, unit };            ///< unit: every query and key is divided by its length
 enum class scaling { none, inverse_sqrt };     ///< inverse_sqrt: times 1/sqrt(D)
 enum class form { pairwise, dot, distance };   ///< what the kernels may use in place of the term
 
@@ -18,7 +18,7 @@ template <class F, int P>
 struct similarity {
   F term;
   std::array<parameter, P> parameters;
-  rows prepare = rows::as_given;
+  vectors prepare = vectors::as_given;
   scaling scale = scaling::none;
   qkv::form form = form::pairwise;
   const char* name = "a similarity lambda";
@@ -26,7 +26,7 @@ struct similarity {
   constexpr similarity(F f)
     requires(P == 0)
       : term(f) {}
-  constexpr similarity(F f, rows r, scaling s, qkv::form m, const char* n)
+  constexpr similarity(F f, vectors r, scaling s, qkv::form m, const char* n)
     requires(P == 0)
       : term(f), prepare(r), scale(s), form(m), name(n) {}
   similarity(F f, tensor w, const char* n = "a similarity lambda")
@@ -34,20 +34,20 @@ struct similarity {
       : term(f), parameters{parameter{w, "channel weights", "D"}}, name(n) {}
 };
 template <class F> similarity(F) -> similarity<F, 0>;
-template <class F> similarity(F, rows, scaling, form, const char*) -> similarity<F, 0>;
+template <class F> similarity(F, vectors, scaling, form, const char*) -> similarity<F, 0>;
 template <class F> similarity(F, tensor) -> similarity<F, 1>;
 template <class F> similarity(F, tensor, const char*) -> similarity<F, 1>;
 
 /// q . k / sqrt(D), the default (Attention Is All You Need, arXiv:1706.03762).
 /// A general bilinear score q' W k is `dot` after projecting the keys by W.
-inline constexpr similarity dot{[](auto q, auto k) { return q * k; }, rows::as_given, scaling::inverse_sqrt, form::dot, "dot"};
+inline constexpr similarity dot{[](auto q, auto k) { return q * k; }, vectors::as_given, scaling::inverse_sqrt, form::dot, "dot"};
 
 /// q . k / (|q| |k|), unscaled: follow it by scale(t) (Graves, NTM, arXiv:1410.5401; Swin v2).
-inline constexpr similarity cosine{[](auto q, auto k) { return q * k; }, rows::unit, scaling::none, form::dot, "cosine"};
+inline constexpr similarity cosine{[](auto q, auto k) { return q * k; }, vectors::unit, scaling::none, form::dot, "cosine"};
 
 /// -|q - k|^2: softmax of it is the Gaussian kernel (Nadaraya-Watson regression).
 inline constexpr similarity negative_squared_distance{[](auto q, auto k) { return -(q - k) * (q - k); },
-                                                      rows::as_given, scaling::none, form::distance, "negative_squared_distance"};
+                                                      vectors::as_given, scaling::none, form::distance, "negative_squared_distance"};
 
 /// v . tanh(q + k), the one-layer network of Bahdanau (arXiv:1409.0473).  v [D].
 /// Project queries and keys first: W q and U k.

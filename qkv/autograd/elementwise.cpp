@@ -30,7 +30,7 @@ variable multiply(const variable& a, const variable& b) {
 }
 
 variable multiply(const variable& x, float factor) {
-  return record("multiply", scale(x.value(), factor), {x}, [factor](const tensor& dy, const gradient_sink& into) {
+  return record("multiply", scaled(x.value(), factor), {x}, [factor](const tensor& dy, const gradient_sink& into) {
     const auto dx = into.to(0);
     scale_into(dx.memory, dy, factor, dx.write);
   });
