@@ -160,7 +160,8 @@ struct checks {
     const dtype type = p.values.empty() ? dtype::float32 : p.values.type();
     if (*p.letters ? !fits(p) : p.values.empty())
       refuse(operation, name() + " " + (*p.letters ? wanted(p) : "with a shape"), found());
-    if (p.values.size() == 0 && x.q.size() > 0) refuse(operation, name() + " with at least one number", found());
+    const bool has_links = x.q.sizes[0] * x.q.sizes[1] * x.q.sizes[2] * x.k.sizes[1] > 0;
+    if (p.values.size() == 0 && has_links) refuse(operation, name() + " with at least one number", found());
     if (p.values.size() >= 1l << 31) refuse(operation, name() + " of less than 2^31 numbers", found());
     if (std::is_same_v<T, float> ? type != dtype::float32 : type != dtype::float32 && type != dtype::float64)
       refuse(operation, name() + (std::is_same_v<T, float> ? " in float32" : " in float32 or float64"), name_of(type));

@@ -1,0 +1,140 @@
+// Runs a case on the fused engine and on the oracle, and says how they differ.
+#pragma once
+#include "qkv/attention/oracle.h"
+#include "tests/attention/random_case.h"
+
+namespace qkv {
+
+/// A float32 tensor of this shape [B, T, H, D], lying in memory as asked; what stands between its elements is `around`.
+inline tensor stored(const shape& s, storage how, double around) {
+  const auto [B, T, H, D] = std::array{s[0], s[1], s[2], s[3]};
+  switch (how) {
+    case storage::heads_first: return tensor::full({B, H, T, D}, around).transpose(1, 2);
+    case storage::time_first: return tensor::full({T, B, H, D}, around).transpose(0, 1);
+    case storage::fused: return tensor::full({B, T, 3 * H, D}, around).slice(2, H, 2 * H);
+    case storage::gaps: return tensor::full({B, T + 1, H, D + 3}, around).slice(1, 1, T + 1).slice(3, 0, D);
+    default: return tensor::full(s, around);
+  }
+}
+
+inline tensor stored(const tensor& values, storage how) {
+  const tensor t = stored(values.shape(), how, NAN);
+  t.copy_from(values);
+  return t;
+}
+
+struct attention_inputs {
+  tensor q, k, v, dout;
+};
+
+/// Puts the poison into one channel of every eleventh key or value.
+inline void poison_some(const tensor& x, poison how, std::uint64_t seed) {
+  const double what[] = {0, NAN, infinity, 1e30};
+  dice d(seed);
+  if (x.size() == 0) return;
+  for (long b = 0; b < x.dim(0); ++b)
+    for (long i = d.below(11); i < x.dim(1); i += 11)
+      x.at<float>(b, i, d.below(x.dim(2)), d.below(x.dim(3))) = float(what[int(how)] * (d.chance(0.5) ? 1 : -1));
+}
+
+inline attention_inputs inputs_of(const attention_case& c) {
+  const long B = c.rows(), H = c.key_heads * c.group;
+  const tensor q = normal({B, c.extent(c.query_side), H, c.channels}, c.seed + 1, dtype::float32, c.size);
+  const tensor k = normal({B, c.extent(c.key_side), c.key_heads, c.channels}, c.seed + 2, dtype::float32);
+  const tensor v = normal({B, c.extent(c.key_side), c.key_heads, c.values}, c.seed + 3, dtype::float32);
+  const tensor dout = normal({B, c.extent(c.query_side), H, c.values}, c.seed + 4, dtype::float32);
+  if (c.poisoned != poison::nothing) {
+    if (c.poisoned != poison::huge) poison_some(k, c.poisoned, c.seed + 5);
+    poison_some(v, c.poisoned, c.seed + 6);
+  }
+  return {stored(q, c.stored[0]), stored(k, c.stored[1]), stored(v, c.stored[2]), stored(dout, c.stored[4])};
+}
+
+struct attention_results {
+  tensor out, lse, dq, dk, dv;
+  std::vector<tensor> learned;
+
+  /// Calls f(name, tensor) for each.
+  void each(const std::function<void(const std::string&, const tensor&)>& f) const {
+    f("out", out), f("lse", lse), f("dq", dq), f("dk", dk), f("dv", dv);
+    for (std::size_t n = 0; n < learned.size(); ++n) f("learned gradient " + std::to_string(n), learned[n]);
+  }
+};
+
+/// Results land in memory that holds NaN before, so that what is not written shows.
+inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x, workspace& w) {
+  const problem p{x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align, c.ragged()};
+  attention_results r{stored(x.dout.shape(), c.stored[3], NAN),
+                      tensor::full({x.q.dim(0), x.q.dim(1), x.q.dim(2)}, NAN),
+                      stored(x.q.shape(), c.stored[5], NAN),
+                      stored(x.k.shape(), c.stored[6], NAN),
+                      stored(x.v.shape(), c.stored[7], NAN),
+                      {}};
+  std::vector<float*> learned;
+  for (const parameter& one : f.parameters()) {
+    r.learned.emplace_back(one.values.shape());
+    learned.push_back(r.learned.back().data<float>());
+  }
+  attention_into(f, p, r.out.view<float, 4>(), r.lse.view<float, 3>(), w);
+  attention_backward_into(f, p, r.out.view<const float, 4>(), r.lse.view<const float, 3>(), x.dout.view<const float, 4>(),
+                          r.dq.view<float, 4>(), r.dk.view<float, 4>(), r.dv.view<float, 4>(), learned, w);
+  return r;
+}
+
+inline attention_results run_oracle(const attention_case& c, const formula_ptr& f, const attention_inputs& x) {
+  const oracle::attention_run run(f, x.q, x.k, x.v, c.align, c.ragged());
+  const auto g = run.backward(x.dout);
+  attention_results r{run.out, run.lse, g.dq, g.dk, g.dv, {}};
+  // Joined by tensor; every part of a random composition has its own, in the order of the parameters.
+  for (const auto& [handle, gradient] : g.learned) r.learned.push_back(gradient);
+  return r;
+}
+
+/// How a float32 result differs from the oracle's, in words; "" when it does not.  Where the oracle is not finite, any
+/// number that is not finite will do, save that an empty row's log-sum-exp is -infinity.
+/// Differences count relative to `size`, or to the greatest number expected if that is greater.
+inline std::string difference_in_words(const std::string& name, const tensor& found, const tensor& expected, double size,
+                                       double tolerance) {
+  const auto x = values_of(found), y = values_of(expected);
+  if (found.shape() != expected.shape()) return name + " has shape " + to_string(found.shape()) + ", not " + to_string(expected.shape());
+  double worst = 0;
+  for (double e : y)
+    if (std::isfinite(e)) size = std::max(size, std::abs(e));
+  std::size_t where = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool alike = std::isfinite(y[i]) ? std::isfinite(x[i]) : !std::isfinite(x[i]) && (name != "lse" || y[i] != -infinity || x[i] == y[i]);
+    const double apart = alike ? std::isfinite(y[i]) ? std::abs(x[i] - y[i]) / size : 0 : infinity;
+    if (apart > worst) worst = apart, where = i;
+  }
+  if (worst <= tolerance) return "";
+  shape at;
+  for (long d = found.rank() - 1, rest = long(where); d >= 0; --d) at.insert(at.begin(), rest % found.dim(int(d))), rest /= found.dim(int(d));
+  return name + " at " + to_string(at) + " is " + std::to_string(x[where]) + ", expected " + std::to_string(y[where]) +
+         " (off by " + std::to_string(worst) + " of the greatest, tolerance " + std::to_string(tolerance) + ")";
+}
+
+/// What is wrong with the engine in this case; "" when nothing is.
+inline std::string complaint_about(const attention_case& c, workspace& w) {
+  const formula_ptr f = formula_of(c);
+  const attention_inputs x = inputs_of(c);
+  attention_results found;
+  try {
+    found = run_engine(c, *f, x, w);
+  } catch (const std::exception& e) {
+    return std::string("the engine throws: ") + e.what();
+  }
+  const attention_results expected = run_oracle(c, f, x);
+  std::vector<tensor> all;
+  expected.each([&](const std::string&, const tensor& t) { all.push_back(t); });
+  std::string words;
+  std::size_t n = 0;
+  // Sums of gradients cancel: 1e30 in the values leaves its rounding in what should sum to 0.
+  const double size = c.poisoned == poison::huge ? 1e31 : 1, tolerance = 3e-5 * c.size;
+  found.each([&](const std::string& name, const tensor& t) {
+    const std::string one = difference_in_words(name, t, all[n++], size, tolerance);
+    if (!one.empty()) words += (words.empty() ? "" : "\n  ") + one;
+  });
+  return words;
+}
+
+}  // namespace qkv

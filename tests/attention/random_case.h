@@ -1,0 +1,219 @@
+// A random attention: sizes, layout and composition, drawn from one seed; drawn as data, so that a case that fails can be
+// told in words and made smaller.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "qkv/attention/layout.h"
+#include "tests/attention/ready_parts.h"
+
+namespace qkv {
+
+/// A part of a composition: its number in the list of ready parts, and the seed of its numbers.
+struct part_choice {
+  int kind = 0;
+  std::uint64_t seed = 0;
+};
+
+/// A mask as drawn: a ready one, or joined ones.
+struct mask_choice {
+  mask_tree::join how = mask_tree::all;
+  part_choice leaf;
+  std::vector<mask_choice> branches{};  ///< none: the leaf
+};
+
+/// How a tensor [B, T, H, D] lies in memory.
+enum class storage { dense, heads_first, fused, gaps, time_first, kinds };
+
+/// What stands in a few of the keys and values.
+enum class poison { nothing, nan, infinite, huge };
+
+struct attention_case {
+  std::uint64_t seed = 0;
+  sequences::kind how = sequences::whole;
+  std::vector<std::pair<long, long>> lengths{{1, 1}};  ///< queries and keys of every sequence; all alike when whole
+  long extra = 0;                                      ///< padded: places behind the longest sequence
+  long key_heads = 1, group = 1, channels = 1, values = 1;
+  alignment align = bottom_right;
+  std::vector<mask_choice> mask{};  ///< one or none
+  std::vector<part_choice> scores{};
+  bool sink = false;
+  double scale = 0;  ///< 0: the similarity's own
+  double size = 1;   ///< of the numbers in q
+  poison poisoned = poison::nothing;
+  std::array<storage, 8> stored{};  ///< q, k, v, out, dout, dq, dk, dv
+
+  using side = long std::pair<long, long>::*;
+  static constexpr side query_side = &std::pair<long, long>::first, key_side = &std::pair<long, long>::second;
+  bool packs() const { return how == sequences::packed_; }
+  /// Places that a part such as a dense bias has to cover: each packed sequence has its own.
+  long places(side which) const {
+    long most = 0;
+    for (const auto& one : lengths) most = std::max(most, one.*which);
+    return most + (how == sequences::padded_ ? extra : 0);
+  }
+  /// T or S of the tensors.
+  long extent(side which) const {
+    long sum = 0;
+    for (const auto& one : lengths) sum += one.*which;
+    return packs() ? sum : places(which);
+  }
+  long rows() const { return packs() ? 1 : long(lengths.size()); }
+  part_sizes sizes() const {
+    return {long(lengths.size()), key_heads * group, places(query_side), places(key_side)};
+  }
+
+  sequences ragged() const {
+    sequences s{how};
+    if (how == sequences::whole) return s;
+    if (packs()) s.queries = s.keys = {0};
+    for (auto [queries, keys] : lengths) {
+      s.queries.push_back(packs() ? s.queries.back() + queries : queries);
+      s.keys.push_back(packs() ? s.keys.back() + keys : keys);
+    }
+    return s;
+  }
+  /// Multiplications of channels, about: what the oracle's time goes by.
+  double work() const {
+    double links = 0;
+    for (auto [queries, keys] : lengths) links += double(queries) * double(keys);
+    return links * double(key_heads * group) * double(channels + values);
+  }
+};
+
+inline mask_choice random_mask(dice& d, int depth) {
+  if (depth == 0 || d.chance(0.4)) return {mask_tree::all, {int(d.below(long(ready_masks().size()))), std::uint64_t(d.below(1 << 30))}};
+  mask_choice m{mask_tree::join(d.below(3)), {}};
+  for (long n = m.how == mask_tree::none ? 1 : 2; n > 0; --n) m.branches.push_back(random_mask(d, depth - 1));
+  return m;
+}
+
+/// The case of a seed.
+inline attention_case random_case(std::uint64_t seed) {
+  dice d(seed);
+  attention_case c{.seed = seed};
+  // Most lengths are short; some cross several blocks of the engine.
+  const auto length = [&] { return d.chance(0.08) ? d.below(2) : d.chance(0.1) ? d.between(200, 700) : d.between(1, 70); };
+  const auto width = [&] { return d.chance(0.5) ? 16 * d.between(1, 5) : d.chance(0.5) ? d.between(1, 16) : d.between(1, 160); };
+  c.how = d.chance(0.5) ? sequences::whole : d.chance(0.5) ? sequences::packed_ : sequences::padded_;
+  c.lengths.assign(c.how == sequences::whole ? d.between(1, 3) : d.between(1, 5), {length(), length()});
+  const bool same = d.chance(0.4);
+  for (auto& one : c.lengths) {
+    if (c.how != sequences::whole) one = {length(), length()};
+    if (same) one.second = one.first;
+  }
+  c.extra = d.below(4);
+  c.key_heads = d.between(1, 3), c.group = d.chance(0.5) ? 1 : d.between(2, 4);
+  c.channels = width(), c.values = d.chance(0.6) ? c.channels : width();
+  c.align = d.chance(0.6) ? bottom_right : d.chance(0.5) ? top_left : queries_start_at(d.between(-20, 60));
+  if (d.chance(0.8)) c.mask = {random_mask(d, 3)};
+  if (d.chance(0.5))
+    for (long n = d.between(1, 3); n > 0; --n)
+      c.scores.push_back({int(d.below(long(ready_scores().size()))), std::uint64_t(d.below(1 << 30))});
+  c.sink = d.chance(0.2);
+  c.scale = d.chance(0.2) ? d.uniform(0.05, 0.5) : 0;
+  c.size = d.chance(0.8) ? 1 : d.chance(0.5) ? 10 : 50;
+  // Not with large scores: a weight may underflow to 0 in fp32 and not in double, and 0 times NaN is another question.
+  if (d.chance(0.1)) c.poisoned = poison(d.between(1, 3)), c.size = 1;
+  for (auto& s : c.stored) s = d.chance(0.5) ? storage::dense : storage(d.below(long(storage::kinds)));
+  // Long sequences are tried with few heads and channels: the oracle is to take milliseconds.
+  while (c.work() > 1.5e6) {
+    if (c.lengths.size() > 1) c.lengths.pop_back();
+    else if (c.key_heads > 1) c.key_heads = 1;
+    else if (c.group > 1) --c.group;
+    else if (c.channels + c.values > 16) c.channels = (c.channels + 1) / 2, c.values = (c.values + 1) / 2;
+    else for (auto& [queries, keys] : c.lengths) queries = (queries + 1) / 2;
+  }
+  return c;
+}
+
+inline std::shared_ptr<const mask_tree> tree_of(const mask_choice& m, const part_sizes& sizes) {
+  auto tree = std::make_shared<mask_tree>();
+  tree->how = m.how;
+  if (m.branches.empty()) tree->leaf = ready_masks()[m.leaf.kind].make(m.leaf.seed, sizes);
+  for (const auto& branch : m.branches) tree->branches.push_back(*tree_of(branch, sizes));
+  return tree;
+}
+
+/// The formula that a case describes.
+inline formula_ptr formula_of(const attention_case& c) {
+  const part_sizes sizes = c.sizes();
+  std::vector<formula_ptr> scores;
+  for (auto [kind, seed] : c.scores) scores.push_back(ready_scores()[kind].make(seed, sizes));
+  return std::make_shared<composed_formula>(base_formula(c.sink, c.scale, sizes),
+                                            c.mask.empty() ? nullptr : tree_of(c.mask[0], sizes), scores);
+}
+
+inline std::string to_string(const mask_choice& m) {
+  if (m.branches.empty()) return std::string(ready_masks()[m.leaf.kind].name) + "#" + std::to_string(m.leaf.seed);
+  std::string s = m.how == mask_tree::none ? "!" : "(";
+  s += to_string(m.branches[0]);
+  if (m.how != mask_tree::none) s += (m.how == mask_tree::all ? " & " : " | ") + to_string(m.branches[1]) + ")";
+  return s;
+}
+
+/// All sizes and parts, in one line.
+inline std::string to_string(const attention_case& c) {
+  std::string s = c.packs() ? "packed" : c.how == sequences::padded_ ? "padded" : "whole";
+  s += " sequences (queries x keys)";
+  for (auto [queries, keys] : c.lengths) s += " " + std::to_string(queries) + "x" + std::to_string(keys);
+  if (c.how == sequences::padded_) s += " + " + std::to_string(c.extra);
+  s += ", " + std::to_string(c.key_heads * c.group) + " heads on " + std::to_string(c.key_heads) + ", D " +
+       std::to_string(c.channels) + ", E " + std::to_string(c.values);
+  s += c.align.from_end ? ", bottom_right" : ", queries_start_at(" + std::to_string(c.align.offset) + ")";
+  s += ", mask " + (c.mask.empty() ? "none" : to_string(c.mask[0])) + ", scores";
+  for (auto [kind, seed] : c.scores) s += " " + std::string(ready_scores()[kind].name) + "#" + std::to_string(seed);
+  if (c.scores.empty()) s += " none";
+  s += c.sink ? ", sink" : "";
+  if (c.scale != 0) s += ", scale " + std::to_string(c.scale);
+  s += ", q times " + std::to_string(int(c.size)) + ", storage ";
+  for (storage one : c.stored) s += std::to_string(int(one));
+  const char* poisons[] = {"", ", with NaN", ", with infinities", ", with 1e30"};
+  return s + poisons[int(c.poisoned)];
+}
+
+/// Smaller cases to try in place of one that fails, the most promising first.
+inline std::vector<attention_case> smaller(const attention_case& c) {
+  std::vector<attention_case> all;
+  const auto with = [&](auto change) {
+    attention_case other = c;
+    change(other);
+    all.push_back(other);
+  };
+  const auto less = [&](auto size) {  // halve it, or one less
+    if (size(c) > 3) with([&](auto& x) { auto& n = size(x); n = (n + 1) / 2; });
+    if (size(c) > 1) with([&](auto& x) { --size(x); });
+  };
+  for (std::size_t n = 0; n < c.scores.size(); ++n) with([&](auto& x) { x.scores.erase(x.scores.begin() + long(n)); });
+  if (!c.mask.empty()) {
+    with([](auto& x) { x.mask.clear(); });
+    for (const auto& branch : c.mask[0].branches) with([&](auto& x) { x.mask = {branch}; });
+  }
+  if (c.sink) with([](auto& x) { x.sink = false; });
+  if (c.scale != 0) with([](auto& x) { x.scale = 0; });
+  if (c.size != 1) with([](auto& x) { x.size = 1; });
+  if (c.poisoned != poison::nothing) with([](auto& x) { x.poisoned = poison::nothing; });
+  if (c.stored != std::array<storage, 8>{}) with([](auto& x) { x.stored = {}; });
+  if (c.lengths.size() > 1) {
+    with([](auto& x) { x.lengths.pop_back(); });
+    with([](auto& x) { x.lengths.erase(x.lengths.begin()); });
+  }
+  if (c.how != sequences::whole && c.lengths.size() == 1) with([](auto& x) { x.how = sequences::whole, x.extra = 0; });
+  if (!c.align.from_end) with([](auto& x) { x.align = bottom_right; });
+  less([](auto& x) -> auto& { return x.key_heads; });
+  less([](auto& x) -> auto& { return x.group; });
+  less([](auto& x) -> auto& { return x.channels; });
+  less([](auto& x) -> auto& { return x.values; });
+  const bool alike = c.how == sequences::whole;  // then all lengths change together
+  for (std::size_t n = 0; n < (alike ? 1 : c.lengths.size()); ++n)
+    for (auto side : {c.query_side, c.key_side})
+      for (const bool halve : {true, false})
+        if (c.lengths[n].*side > (halve ? 3 : 1))
+          with([&](auto& x) {
+            for (std::size_t m = alike ? 0 : n; m <= (alike ? x.lengths.size() - 1 : n); ++m)
+              x.lengths[m].*side = halve ? x.lengths[m].*side / 2 : x.lengths[m].*side - 1;
+          });
+  return all;
+}
+
+}  // namespace qkv
