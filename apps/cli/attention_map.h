@@ -1,0 +1,44 @@
+// What the heads of a model look at for one text: every weight, and the statistics of every head.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "qkv/tensor/tensor.h"
+
+namespace qkv::cli {
+
+/// L layers   H heads   T tokens that look   S tokens that are looked at
+struct attention_map {
+  std::vector<std::string> queries;  ///< the T tokens, as text
+  std::vector<std::string> keys;     ///< the S tokens
+  tensor weights;                    ///< [L, H, T, S] float32; every row sums to one, or to zero where nothing is seen
+
+  long layers() const { return weights.dim(0); }
+  long heads() const { return weights.dim(1); }
+  float weight(long layer, long head, long query, long key) const { return weights.at<float>(layer, head, query, key); }
+  /// The key that stands where the query stands: the last query stands on the last key.
+  long own_key(long query) const { return query + long(keys.size()) - long(queries.size()); }
+};
+
+/// Throws shape_error unless labels and weights fit together.
+void check(const attention_map&);
+
+/// Means over the queries that have a choice, that is, that see two keys or more.
+struct head_statistics {
+  double entropy = 0;   ///< nats: -sum of w log w
+  double spread = 0;    ///< the number of tokens that would have this entropy if looked at evenly: exp(entropy)
+  double evenness = 0;  ///< entropy by the greatest possible, log of the number of tokens seen: 1 is a plain mean
+  double itself = 0;    ///< weight on the query's own place
+  double previous = 0;  ///< weight on the token before it
+  double first = 0;     ///< weight on the first token of the text
+  double distance = 0;  ///< tokens between the query and what it looks at
+};
+head_statistics statistics_of(const attention_map&, long layer, long head);
+
+/// A few words that fit under a picture: "previous token", "spreads evenly".
+std::string kind_of(const head_statistics&);
+
+/// One sentence for people: "Looks mostly at the previous token (61%); ...".
+std::string in_words(const head_statistics&);
+
+}  // namespace qkv::cli

@@ -1,0 +1,135 @@
+// qkv attend: what each head of a model looks at.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/attention_page.h"
+#include "apps/cli/command.h"
+#include "apps/cli/memory_meter.h"
+#include "apps/cli/model_file.h"
+#include "apps/cli/terminal_picture.h"
+#include "qkv/io/text_file.h"
+
+namespace qkv::cli {
+namespace {
+
+struct attend_options {
+  std::string model, text;
+  long layer = 0, head = 0, token = 0;  // counted from 1; 0: all, and the last token
+  std::string html, svg, png;
+};
+
+attention_map map_of(const character_model& m, const std::vector<std::int32_t>& tokens) {
+  const auto T = long(tokens.size());
+  const auto links = m.model.links(tensor({1, T}, tokens));
+  attention_map map;
+  for (const std::int32_t token : tokens) map.keys.push_back(m.vocabulary.decode(std::span(&token, 1)));
+  map.queries = map.keys;
+  map.weights = tensor({long(links.size()), m.model.config().heads, T, T});
+  for (std::size_t layer = 0; layer < links.size(); ++layer)
+    map.weights.select(0, long(layer)).copy_from(m.model.attention_weights(links[layer]).select(0, 0));
+  return map;
+}
+
+std::optional<long> chosen(const std::string& option, long number, long count) {
+  if (number == 0) return {};
+  if (number > count) throw usage_error(fmt::format("{}: expected 1 to {}; found {}", option, count, number));
+  return number - 1;
+}
+
+nlohmann::ordered_json as_json(const attention_map& map, const head_choice& choice) {
+  nlohmann::ordered_json heads = nlohmann::ordered_json::array();
+  for (const long layer : choice.layers(map))
+    for (const long head : choice.heads(map)) {
+      const head_statistics s = statistics_of(map, layer, head);
+      nlohmann::ordered_json weights = nlohmann::ordered_json::array();
+      for (long t = 0; t < long(map.queries.size()); ++t) {
+        const auto row = map.weights.select(0, layer).select(0, head).select(0, t).values<float>();
+        weights.push_back(std::vector<float>(row.begin(), row.end()));
+      }
+      heads.push_back({{"layer", layer + 1},
+                       {"head", head + 1},
+                       {"kind", kind_of(s)},
+                       {"entropy", s.entropy},
+                       {"spread", s.spread},
+                       {"evenness", s.evenness},
+                       {"itself", s.itself},
+                       {"previous", s.previous},
+                       {"first", s.first},
+                       {"distance", s.distance},
+                       {"weights", weights}});
+    }
+  return {{"tokens", map.keys}, {"heads", heads}};
+}
+
+void print_picture(const attention_map& map, const head_choice& choice, long token, look how) {
+  const int columns = columns_of_terminal(stdout);
+  if (choice.single()) {
+    fmt::print("layer {} head {}: every row is a token, and what it looks at\n\n", *choice.layer + 1, *choice.head + 1);
+    fmt::print("{}\n{}\n", picture_of_matrix(map, *choice.layer, *choice.head, how, columns),
+               in_words(statistics_of(map, *choice.layer, *choice.head)));
+    return;
+  }
+  fmt::print(
+      "what each head looks at from the token {} (number {} of {}); on the right, what it does over the whole "
+      "text\n\n{}",
+      visible(map.queries[token], how), token + 1, map.queries.size(),
+      picture_of_heads(map, choice, token, how, columns));
+}
+
+// Says of every file that it was written, and how large it is.
+void save(const std::string& path, const std::string& what, bool speaks, auto write) {
+  if (path.empty()) return;
+  write();
+  if (speaks) fmt::print("{}: {}, {}\n", path, what, in_bytes(double(std::filesystem::file_size(path))));
+}
+
+void run(const attend_options& options, const output_options& output) {
+  const character_model m = load_character_model(options.model);
+  const auto tokens = encode(m.vocabulary, "--text", options.text);
+  const long context = m.model.config().context;
+  if (long(tokens.size()) > context)
+    throw usage_error(
+        fmt::format("--text: expected at most {} tokens, the context of this model; found {}", context, tokens.size()));
+  const attention_map map = map_of(m, tokens);
+  const head_choice choice{chosen("--layer", options.layer, map.layers()), chosen("--head", options.head, map.heads())};
+  const long token = chosen("--token", options.token, long(tokens.size())).value_or(long(tokens.size()) - 1);
+  const bool speaks = !output.json && !output.quiet;
+  if (speaks) print_picture(map, choice, token, output.look_of(stdout));
+  if (speaks && !(options.html + options.svg + options.png).empty()) fmt::print("\n");
+  const std::string facts = fmt::format("{}: {}; {} tokens", std::filesystem::path(options.model).filename().string(),
+                                        in_words(m.model), tokens.size());
+  save(options.html, "open it in a browser and point at a token", speaks,
+       [&] { write_text(options.html, attention_page(map, facts)); });
+  save(options.svg, "a picture that can be scaled", speaks, [&] { save_heat_maps_as_svg(options.svg, map, choice); });
+  save(options.png, "a picture", speaks, [&] { save_heat_maps_as_png(options.png, map, choice); });
+  if (output.json) fmt::print("{}\n", as_json(map, choice).dump());
+}
+
+}  // namespace
+
+void add_attend(CLI::App& program) {
+  CLI::App& command = add_command(
+      program, "attend", "Show what each head of a model looks at, for a text of yours",
+      "qkv attend --model models/shakespeare.safetensors --text \"To be, or not to be\" --html attention.html");
+  const auto options = std::make_shared<attend_options>();
+  const auto output = std::make_shared<output_options>();
+  command.add_option("-m,--model", options->model, "Checkpoint, as `qkv train` writes it")->required();
+  command.add_option("-t,--text", options->text, "The text, no longer than the model's context")->required();
+  command.add_option("--layer", options->layer, "Only this layer, from 1")->check(CLI::Range(1L, 1L << 20));
+  command.add_option("--head", options->head, "Only this head, from 1; with --layer: its whole matrix")
+      ->check(CLI::Range(1L, 1L << 20));
+  command.add_option("--token", options->token, "The token that looks, from 1; none: the last")
+      ->check(CLI::Range(1L, 1L << 20));
+  command.add_option("--html", options->html, "Write a page for the browser, complete in itself");
+  command.add_option("--svg", options->svg, "Write a picture as SVG");
+  command.add_option("--png", options->png, "Write a picture as PNG");
+  output->add_style(command);
+  output->add_quiet(command);
+  output->add_json(command);
+  command.callback([options, output] { run(*options, *output); });
+}
+
+}  // namespace qkv::cli

@@ -1,0 +1,70 @@
+// The program `qkv`: finds the command, runs it, and says in one sentence what went wrong.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "apps/cli/command.h"
+#include "apps/cli/version.h"
+#include "qkv/base/error.h"
+
+namespace qkv::cli {
+
+using add_function = void(CLI::App& program);
+add_function add_train, add_generate, add_attend, add_explain, add_race, add_info;  // command_NAME.cpp defines add_NAME
+
+namespace {
+
+enum exit_code { done = 0, failed = 1, misused = 2 };
+
+// CLI11's errors in our words.
+std::string sentence(const CLI::ParseError& error) {
+  if (error.get_name() == "ExtrasError") {
+    const std::string message = error.what(), unknown = message.substr(message.find(": ") + 2);
+    return "unknown argument " + unknown;
+  }
+  return error.what();
+}
+
+const CLI::App& chosen(const CLI::App& program) {
+  const auto commands = program.get_subcommands();
+  return commands.empty() ? program : *commands.front();
+}
+
+std::string name_of(const CLI::App& program) {
+  const CLI::App& command = chosen(program);
+  return &command == &program ? "qkv" : "qkv " + command.get_name();
+}
+
+int complain(const std::string& who, const std::string& what, int code) {
+  fmt::print(stderr, "{}: {}\n", who, what);
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App program("qkv: attention computed, differentiated and explained, and small transformers built on it", "qkv");
+  program.set_version_flag("--version", version_line(), "Print the version");
+  program.require_subcommand(1);
+  program.footer("Try:\n  qkv explain \"he likes school\"");
+  for (add_function* add : {add_train, add_generate, add_attend, add_explain, add_race, add_info}) add(program);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", chosen(program).help());
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", version.what());
+  } catch (const CLI::ParseError& error) {
+    return complain(name_of(program), sentence(error) + "; see " + name_of(program) + " --help", misused);
+  } catch (const usage_error& error) {
+    return complain(name_of(program), error.what(), misused);
+  } catch (const std::bad_alloc&) {
+    return complain(name_of(program), "expected enough memory; found none left (a smaller size needs less)", failed);
+  } catch (const std::exception& error) { return complain(name_of(program), error.what(), failed); }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    return complain(name_of(program), "standard output: expected room for the result; found a full disk", failed);
+  return done;
+}
+
+}  // namespace
+}  // namespace qkv::cli
+
+int main(int argc, char** argv) { return qkv::cli::run(argc, argv); }

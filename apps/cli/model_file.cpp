@@ -1,0 +1,38 @@
+#include "apps/cli/model_file.h"
+
+#include <fmt/format.h>
+
+#include "apps/cli/command.h"
+
+namespace qkv::cli {
+
+character_model load_character_model(const std::filesystem::path& path) {
+  checkpoint loaded = load_checkpoint(path);
+  auto vocabulary = [&] {
+    try {
+      return character_vocabulary::from_json(loaded.facts.vocabulary);
+    } catch (const std::exception& error) { throw file_error(path.string() + ": " + error.what()); }
+  }();
+  if (vocabulary.size() != loaded.model.config().vocabulary)
+    refuse_file(path, fmt::format("a model of as many tokens as it has characters, {}", vocabulary.size()),
+                std::to_string(loaded.model.config().vocabulary) + " tokens");
+  return {std::move(loaded.model), std::move(vocabulary), std::move(loaded.facts)};
+}
+
+std::vector<std::int32_t> encode(const character_vocabulary& vocabulary, const std::string& option,
+                                 const std::string& text) {
+  try {
+    return vocabulary.encode(checked_text(option, text));
+  } catch (const shape_error& error) { throw usage_error(option + ": " + error.what()); }
+}
+
+std::string in_words(const decoder& model) {
+  const decoder_config& config = model.config();
+  const auto parameters = double(nn::count_parameters(model));
+  return fmt::format("{} layers of {} heads, width {}, context {}, {}", config.layers, config.heads, config.width,
+                     config.context,
+                     parameters < 1e5 ? fmt::format("{:.0f} parameters", parameters)
+                                      : fmt::format("{:.2f} million parameters", parameters / 1e6));
+}
+
+}  // namespace qkv::cli

@@ -1,0 +1,37 @@
+// How a training run looks while it goes on: a bar that moves on a terminal, a line now and then elsewhere.
+#pragma once
+#include <string>
+
+#include "apps/cli/terminal.h"
+#include "qkv/train/progress.h"
+
+namespace qkv::cli {
+
+/// "1:05:09", "2:03".
+std::string in_clock(double seconds);
+
+class progress_line {
+ public:
+  /// `seconds`: the run's limit in time, 0 where steps are its limit.
+  progress_line(double seconds, bool quiet);
+  ~progress_line();
+
+  void show(const training_progress& p);
+  /// Takes the bar away, so that other text can be printed.
+  void clear();
+
+  /// A report in one line.
+  std::string text_of(const training_progress& p) const;
+
+ private:
+  std::string bar_of(const training_progress& p) const;
+  double share_done(const training_progress& p) const;
+
+  double limit_;
+  bool quiet_, terminal_;
+  look look_;
+  bool shown_ = false;
+  double last_line_ = -1e9;  // when the latest plain line was printed
+};
+
+}  // namespace qkv::cli

@@ -1,0 +1,81 @@
+#include "apps/cli/terminal_picture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace qkv::cli {
+namespace {
+
+std::vector<std::string> labels_of(const std::vector<std::string>& tokens, look how) {
+  std::vector<std::string> labels;
+  for (const std::string& token : tokens) labels.push_back(short_label(token, 16, how));
+  return labels;
+}
+
+int widest_of(const std::vector<std::string>& labels) {
+  int widest = 1;
+  for (const std::string& label : labels) widest = std::max(widest, columns_of(label));
+  return widest;
+}
+
+// The first of the last tokens that fit into `columns`, each as wide as its label.
+std::size_t first_that_fits(const std::vector<std::string>& labels, int columns) {
+  std::size_t first = labels.size();
+  for (int used = 0; first > 0; --first) {
+    used += columns_of(labels[first - 1]);
+    if (used > columns) break;
+  }
+  return first;
+}
+
+}  // namespace
+
+std::string picture_of_heads(const attention_map& map, const head_choice& choice, long query, look how, int columns) {
+  constexpr int before = 18, words = 22;
+  const auto labels = labels_of(map.keys, how);
+  const std::size_t first = first_that_fits(labels, std::max(columns - before - words, 16));
+  std::string text = std::string(before, ' '), marks = text;
+  for (std::size_t s = first; s < labels.size(); ++s) {
+    const bool own = long(s) == map.own_key(query);
+    text += own ? bold(labels[s], how) : labels[s];
+    marks += left_aligned(own ? "^" : "", columns_of(labels[s]));
+  }
+  std::string picture = first > 0 ? fmt::format("{}the last {} of {} tokens\n", std::string(before, ' '),
+                                                labels.size() - first, labels.size())
+                                  : "";
+  picture += text + "\n";
+  for (const long layer : choice.layers(map)) {
+    for (const long head : choice.heads(map)) {
+      picture += left_aligned(fmt::format("layer {:2} head {:2}", layer + 1, head + 1), before);
+      for (std::size_t s = first; s < labels.size(); ++s)
+        picture += shade(map.weight(layer, head, query, long(s)), columns_of(labels[s]), how);
+      picture += "  " + dim(kind_of(statistics_of(map, layer, head)), how) + "\n";
+    }
+  }
+  return picture + marks + "\n";
+}
+
+std::string picture_of_matrix(const attention_map& map, long layer, long head, look how, int columns) {
+  const auto queries = labels_of(map.queries, how), keys = labels_of(map.keys, how);
+  const int margin = widest_of(queries) + 1, widest = widest_of(keys);
+  const int room = std::max(columns - margin, 8);
+  const int cell = std::max(widest + (widest > 1), std::min(2, std::max(1, room / std::max(1, int(keys.size())))));
+  const std::size_t fit = std::min(keys.size(), std::size_t(std::max(1, room / cell)));
+  const std::size_t first = keys.size() - fit;
+  std::string picture = std::string(margin, ' ');
+  for (std::size_t s = first; s < keys.size(); ++s) picture += left_aligned(keys[s], cell);
+  picture += "\n";
+  const std::size_t first_row = queries.size() - std::min(queries.size(), fit);
+  for (std::size_t t = first_row; t < queries.size(); ++t) {
+    std::string row = right_aligned(queries[t], margin - 1) + " ";
+    for (std::size_t s = first; s < keys.size(); ++s)
+      row += shade(map.weight(layer, head, long(t), long(s)), cell, how);
+    row.erase(row.find_last_not_of(' ') + 1);
+    picture += row + "\n";
+  }
+  if (first > 0) picture += fmt::format("the last {} of {} tokens; --svg and --png show all\n", fit, keys.size());
+  return picture;
+}
+
+}  // namespace qkv::cli
