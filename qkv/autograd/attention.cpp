@@ -105,18 +105,17 @@ variable self_attention(const variable& joint, const joint_heads& heads, const a
   const attended done = attend(q, k, v, parts);
   std::vector<variable> inputs{joint};
   inputs.insert(inputs.end(), parts.learned.begin(), parts.learned.end());
-  return record(
-      "self_attention", done.out.reshape({joint.dim(0), joint.dim(1), heads.heads * heads.width}), inputs,
-      [q, k, v, heads, done, parts = without_history(parts), turn = turn ? *turn : rotary_table(),
-       shape = joint.shape()](const tensor& dout, const gradient_sink& into) {
-        const tensor djoint = tensor::uninitialized(shape);
-        const tensor dq = heads.queries(djoint), dk = heads.keys(djoint);
-        const auto learned = attend_backward(q, k, v, parts, done, dout.reshape(done.out.shape()), dq, dk,
-                                             heads.values(djoint));
-        if (!turn.cosine.empty()) rotary_backward_into(dq, dq, turn), rotary_backward_into(dk, dk, turn);
-        into.add(0, djoint);
-        add_learned(parts, learned, 1, into);
-      });
+  return record("self_attention", done.out.reshape({joint.dim(0), joint.dim(1), heads.heads * heads.width}), inputs,
+                [q, k, v, heads, done, parts = without_history(parts), turn = turn ? *turn : rotary_table(),
+                 shape = joint.shape()](const tensor& dout, const gradient_sink& into) {
+                  const tensor djoint = tensor::uninitialized(shape);
+                  const tensor dq = heads.queries(djoint), dk = heads.keys(djoint);
+                  const auto learned = attend_backward(q, k, v, parts, done, dout.reshape(done.out.shape()), dq, dk,
+                                                       heads.values(djoint));
+                  if (!turn.cosine.empty()) rotary_backward_into(dq, dq, turn), rotary_backward_into(dk, dk, turn);
+                  into.add(0, djoint);
+                  add_learned(parts, learned, 1, into);
+                });
 }
 
 }  // namespace qkv

@@ -24,7 +24,7 @@ variable feed_forward(const variable& x, const variable& up, const variable& up_
   tensor y = linear(hidden, down.value(), {.bias = down_bias.value(), .residual = residual.value()});
   return record("feed_forward", std::move(y), inputs,
                 [x = x.value(), u = up.value(), d = down.value(), before, hidden, f](const tensor& dy,
-                                                                                    const gradient_sink& into) {
+                                                                                     const gradient_sink& into) {
                   parameter_gradients(dy, hidden, 3, 4, into);
                   const tensor dbefore = linear_backward_input(dy, d, {.through = f, .before = before});
                   parameter_gradients(dbefore, x, 1, 2, into);

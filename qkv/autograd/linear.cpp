@@ -10,7 +10,8 @@ variable linear(const variable& x, const variable& weight, const variable& bias,
   tensor y = linear(x.value(), weight.value(), {.bias = bias.value(), .residual = residual.value()});
   return record("linear", std::move(y), {x, weight, bias, residual},
                 [x = x.value(), w = weight.value()](const tensor& dy, const gradient_sink& into) {
-                  if (const auto dw = into.to(1); !dw.memory.empty()) linear_backward_weight(dw.memory, dy, x, dw.write);
+                  if (const auto dw = into.to(1); !dw.memory.empty())
+                    linear_backward_weight(dw.memory, dy, x, dw.write);
                   if (const auto db = into.to(2); !db.memory.empty()) linear_backward_bias(db.memory, dy, db.write);
                   if (const auto dx = into.to(0); !dx.memory.empty()) {
                     linear_backward_input_into(dx.memory, dy, w, {.write = dx.write});

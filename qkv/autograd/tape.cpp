@@ -113,7 +113,8 @@ no_gradient::no_gradient() : before_(recording_allowed) { recording_allowed = fa
 no_gradient::~no_gradient() { recording_allowed = before_; }
 
 bool recording(std::span<const variable> inputs) {
-  return recording_allowed && std::any_of(inputs.begin(), inputs.end(), [](const variable& v) { return v.wants_gradient(); });
+  return recording_allowed &&
+         std::any_of(inputs.begin(), inputs.end(), [](const variable& v) { return v.wants_gradient(); });
 }
 
 gradient_sink::place gradient_sink::to(int input) const {
@@ -149,8 +150,8 @@ variable record(const char* operation, tensor outcome, std::span<const variable>
 void backward(const variable& loss) {
   if (loss.empty()) refuse("backward", "a loss", "an empty variable");
   if (loss.value().size() != 1) {
-    refuse("backward", "a loss of one element", to_string(loss.shape()) +
-           "; reduce it first, or give the gradient of the outcome as a second argument");
+    refuse("backward", "a loss of one element",
+           to_string(loss.shape()) + "; reduce it first, or give the gradient of the outcome as a second argument");
   }
   backward(loss, tensor::full(loss.shape(), 1));
 }

@@ -73,6 +73,8 @@ class no_gradient {
 
 /// Whether operations on these inputs are being noted: a gradient is wanted somewhere, and no no_gradient lives.
 bool recording(std::span<const variable> inputs);
-inline bool recording(std::initializer_list<variable> inputs) { return recording(std::span(inputs.begin(), inputs.size())); }
+inline bool recording(std::initializer_list<variable> inputs) {
+  return recording(std::span(inputs.begin(), inputs.size()));
+}
 
 }  // namespace qkv

@@ -4,9 +4,9 @@
 
 namespace qkv {
 
-variable reshape(const variable& x, shape s);                      ///< one size may be -1
-variable slice(const variable& x, int axis, long from, long to);   ///< a view
-variable transpose(const variable& x, int a, int b);               ///< a view
-variable concatenate(std::span<const variable> parts, int axis);   ///< a copy
+variable reshape(const variable& x, shape s);                     ///< one size may be -1
+variable slice(const variable& x, int axis, long from, long to);  ///< a view
+variable transpose(const variable& x, int a, int b);              ///< a view
+variable concatenate(std::span<const variable> parts, int axis);  ///< a copy
 
 }  // namespace qkv

@@ -46,14 +46,16 @@ class writer {
 
 bool ends_with_any(const tokens& text, long written, const std::vector<tokens>& endings) {
   return std::any_of(endings.begin(), endings.end(), [&](const tokens& ending) {
-    return !ending.empty() && long(ending.size()) <= written && std::equal(ending.rbegin(), ending.rend(), text.rbegin());
+    return !ending.empty() && long(ending.size()) <= written &&
+           std::equal(ending.rbegin(), ending.rend(), text.rbegin());
   });
 }
 
 }  // namespace
 
 std::vector<std::int32_t> generate(const decoder& model, std::span<const std::int32_t> prompt,
-                                   const generation_options& options, const std::function<bool(std::int32_t)>& on_token) {
+                                   const generation_options& options,
+                                   const std::function<bool(std::int32_t)>& on_token) {
   check(options.sampling);
   if (prompt.empty()) refuse("generate", "a prompt of at least one token", "an empty one");
   writer text(model, prompt);

@@ -6,9 +6,9 @@
 namespace qkv {
 
 struct sampling_options {
-  double temperature = 1;     ///< 0: always the likeliest (greedy)
-  long top_k = 0;             ///< only the k likeliest (Fan et al. 2018); 0: all
-  double top_p = 1;           ///< only the likeliest that together hold this probability (Holtzman et al. 2020)
+  double temperature = 1;  ///< 0: always the likeliest (greedy)
+  long top_k = 0;          ///< only the k likeliest (Fan et al. 2018); 0: all
+  double top_p = 1;        ///< only the likeliest that together hold this probability (Holtzman et al. 2020)
   std::uint64_t seed = 1337;
 };
 

@@ -37,13 +37,13 @@ variable positions_for(const decoder_config& config, nn::initialisation& init) {
       return variable(nn::sinusoidal_positions(config.context, config.width, base_for(config)));
     case nn::position_kind::fourier:
       return variable(nn::fourier_positions(config.context, config.width, base_for(config)));
-    default: return {};
+    default:
+      return {};
   }
 }
 
 nn::block make_block(const decoder_config& config, const rotary_table* rotary, nn::initialisation& init) {
   const double end_of_branch = init.deviation / std::sqrt(2.0 * double(config.layers));
-  const long hidden = config.hidden ? config.hidden : 4 * config.width;
   nn::block block;
   block.place = config.norms;
   block.norm1 = nn::norm(config.norm, config.width, config.biases);
@@ -55,7 +55,8 @@ nn::block make_block(const decoder_config& config, const rotary_table* rotary, n
                                               .out_deviation = end_of_branch,
                                               .rotary = rotary},
                                              init, parts_for(config));
-  block.update = nn::feed_forward(config.feed_forward, config.width, hidden, config.biases, init, end_of_branch);
+  block.update =
+      nn::feed_forward(config.feed_forward, config.width, config.hidden_width(), config.biases, init, end_of_branch);
   block.dropout1 = nn::dropout(config.dropout, init);
   block.dropout2 = nn::dropout(config.dropout, init);
   return block;
@@ -76,7 +77,8 @@ decoder::decoder(const decoder_config& config, nn::initialisation init) : config
   if (turns) rotary = make_rotary_table(config.context, config.width / config.heads, base_for(config));
   for (long i = 0; i < config.layers; ++i) blocks_.push_back(make_block(config, turns ? &rotary : nullptr, init));
   norm_ = nn::norm(config.norm, config.width, config.biases);
-  if (!config.tied_head) head_ = variable(init.normal({config.vocabulary, config.width}, init.deviation), needs_gradient);
+  if (!config.tied_head)
+    head_ = variable(init.normal({config.vocabulary, config.width}, init.deviation), needs_gradient);
 }
 
 variable decoder::embed(const tensor& tokens, long first, const nn::forward_mode& mode) const {

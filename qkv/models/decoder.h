@@ -57,7 +57,8 @@ class decoder {
   void visit(const std::string& prefix, F&& see) const {
     tokens_.visit(prefix + "tokens.", see);
     if (positions_.wants_gradient()) see(prefix + "positions.weight", positions_);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) blocks_[i].visit(prefix + "blocks." + std::to_string(i) + ".", see);
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      blocks_[i].visit(prefix + "blocks." + std::to_string(i) + ".", see);
     norm_.visit(prefix + "norm.", see);
     if (!config_.tied_head) see(prefix + "head.weight", head_);
   }

@@ -38,8 +38,10 @@ auto words_of(nn::position_kind) { return std::array{"none", "learned", "sinusoi
 
 template <class T>
 json written(const T& value) {
-  if constexpr (std::is_enum_v<T>) return words_of(value)[std::size_t(value)];
-  else return value;
+  if constexpr (std::is_enum_v<T>)
+    return words_of(value)[std::size_t(value)];
+  else
+    return value;
 }
 
 [[noreturn]] void complain(const std::string& expected, const std::string& found) {
@@ -57,25 +59,29 @@ void read(const char* key, const json& from, T& value) {
     }
     complain(std::string(key) + " to be one of " + choices, from.dump());
   } else {
-    const bool fits = std::is_same_v<T, bool> ? from.is_boolean()
+    const bool fits = std::is_same_v<T, bool>   ? from.is_boolean()
                       : std::is_same_v<T, long> ? from.is_number_integer()
                                                 : from.is_number();
-    if (!fits) complain(std::string(key) + " to be " + (std::is_same_v<T, bool> ? "true or false" : "a number"), from.dump());
+    if (!fits)
+      complain(std::string(key) + " to be " + (std::is_same_v<T, bool> ? "true or false" : "a number"), from.dump());
     value = from.get<T>();
   }
 }
 
-void need(bool holds, const char* expected, const std::string& found) {
+void need(bool holds, const std::string& expected, const std::string& found) {
   if (!holds) refuse("decoder configuration", expected, found);
 }
 
 }  // namespace
 
 void check(const decoder_config& c) {
-  const std::pair<const char*, long> sizes[] = {{"vocabulary", c.vocabulary}, {"context", c.context}, {"layers", c.layers},
-                                                {"heads", c.heads},           {"width", c.width}};
+  const std::pair<const char*, long> sizes[] = {{"vocabulary", c.vocabulary},
+                                                {"context", c.context},
+                                                {"layers", c.layers},
+                                                {"heads", c.heads},
+                                                {"width", c.width}};
   for (const auto& [name, size] : sizes) {
-    need(size >= 1 && size < 1L << 31, (std::string(name) + " of at least 1").c_str(), std::to_string(size));
+    need(size >= 1 && size < 1L << 24, std::string(name) + " from 1 to 16777215", std::to_string(size));
   }
   need(c.width % c.heads == 0, "heads that divide the width",
        std::to_string(c.heads) + " heads and width " + std::to_string(c.width));

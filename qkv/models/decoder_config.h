@@ -25,6 +25,7 @@ struct decoder_config {
   bool biases = false;
   bool tied_head = true;  ///< the embedding serves as the last product (Press & Wolf 2017)
 
+  long hidden_width() const { return hidden ? hidden : 4 * width; }
   bool operator==(const decoder_config&) const = default;
 };
 

@@ -23,7 +23,9 @@ struct block {
   /// The same for tokens that continue those in the cache; values only.
   variable continued(const variable& x, key_value_cache& cache) const;
   /// What this layer's heads look with and look at, given the layer's input.
-  attention_inputs links(const variable& x) const { return attention.inputs(place == norm_place::before ? norm1(x) : x); }
+  attention_inputs links(const variable& x) const {
+    return attention.inputs(place == norm_place::before ? norm1(x) : x);
+  }
 
   template <class F>
   void visit(const std::string& prefix, F&& see) const {

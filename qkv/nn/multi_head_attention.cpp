@@ -43,10 +43,10 @@ variable multi_head_attention::operator()(const variable& x, const variable& res
 
 variable multi_head_attention::over(const variable& x, const variable& memory, const variable& residual) const {
   const long q = heads.heads * heads.width, k = heads.key_heads * heads.width;
-  const variable attended = attention(with_heads(project(joint, x, 0, q), heads.heads, heads.width),
-                                      with_heads(project(joint, memory, q, q + k), heads.key_heads, heads.width),
-                                      with_heads(project(joint, memory, q + k, q + 2 * k), heads.key_heads, heads.width),
-                                      parts);
+  const variable attended =
+      attention(with_heads(project(joint, x, 0, q), heads.heads, heads.width),
+                with_heads(project(joint, memory, q, q + k), heads.key_heads, heads.width),
+                with_heads(project(joint, memory, q + k, q + 2 * k), heads.key_heads, heads.width), parts);
   return out(reshape(attended, x.shape()), residual);
 }
 

@@ -16,7 +16,7 @@ struct attention_options {
   long heads = 1;
   long key_heads = 0;  ///< heads share keys in groups (Ainslie et al. 2023); 0: as many as heads
   bool biases = false;
-  double out_deviation = 0.02;  ///< of the last product's weights
+  double out_deviation = 0.02;           ///< of the last product's weights
   const rotary_table* rotary = nullptr;  ///< turns queries and keys by their positions; copied
 };
 

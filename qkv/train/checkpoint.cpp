@@ -19,7 +19,8 @@ constexpr auto format = "qkv decoder 1";
 class reader {
  public:
   explicit reader(const std::filesystem::path& path) : path_(path), file_(read_safetensors(path)) {
-    if (metadata("format") != format) complain(path_, "a checkpoint of " + std::string(format), "\"" + metadata("format") + "\"");
+    if (metadata("format") != format)
+      complain(path_, "a checkpoint of " + std::string(format), "\"" + metadata("format") + "\"");
   }
 
   checkpoint read() const {
@@ -35,21 +36,36 @@ class reader {
     return found->second;
   }
 
-  decoder empty_model() const try {
-    return decoder(decoder_config_from_json(metadata("config")));
-  } catch (const std::exception& error) {
-    throw file_error(path_.string() + ": " + error.what());
+  decoder empty_model() const {
+    const decoder_config config = checked_config();
+    // Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
+    const long up_rows = config.hidden_width() * (config.feed_forward == nn::feed_forward_kind::swiglu ? 2 : 1);
+    weight("tokens.weight", {config.vocabulary, config.width});
+    weight("blocks." + std::to_string(config.layers - 1) + ".feed_forward.up.weight", {up_rows, config.width});
+    if (config.positions == nn::position_kind::learned) weight("positions.weight", {config.context, config.width});
+    return decoder(config);
   }
 
-  void load(const nn::named_parameter& p) const {
-    const tensor* stored = file_.find(p.name);
-    if (!stored) complain(path_, "weights named " + p.name, "none");
-    if (stored->shape() != p.value.shape()) {
-      complain(path_, p.name + " of shape " + to_string(p.value.shape()) + ", as its configuration says",
+  decoder_config checked_config() const try {
+    const auto config = decoder_config_from_json(metadata("config"));
+    check(config);
+    return config;
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    throw file_error(message.starts_with(path_.string()) ? message : path_.string() + ": " + message);
+  }
+
+  const tensor& weight(const std::string& name, const shape& expected) const {
+    const tensor* stored = file_.find(name);
+    if (!stored) complain(path_, "weights named " + name, "none");
+    if (stored->shape() != expected) {
+      complain(path_, name + " of shape " + to_string(expected) + ", as its configuration says",
                to_string(stored->shape()));
     }
-    p.value.value().copy_from(*stored);
+    return *stored;
   }
+
+  void load(const nn::named_parameter& p) const { p.value.value().copy_from(weight(p.name, p.value.shape())); }
 
   long whole_number(const std::string& key) const {
     const std::string& text = metadata(key);
@@ -92,12 +108,13 @@ void save_checkpoint(const std::filesystem::path& path, const decoder& model, co
   if (state) {
     for (auto& moment : state->state()) file.tensors.push_back(std::move(moment));
   }
-  file.metadata = {{"format", format},
-                   {"config", to_json(model.config())},
-                   {"vocabulary", facts.vocabulary},
-                   {"step", std::to_string(facts.step)},
-                   {"validation_loss", std::isnan(facts.validation_loss) ? "nan" : std::to_string(facts.validation_loss)},
-                   {"training", to_json(facts.training)}};
+  file.metadata = {
+      {"format", format},
+      {"config", to_json(model.config())},
+      {"vocabulary", facts.vocabulary},
+      {"step", std::to_string(facts.step)},
+      {"validation_loss", std::isnan(facts.validation_loss) ? "nan" : std::to_string(facts.validation_loss)},
+      {"training", to_json(facts.training)}};
   write_safetensors(path, file);
 }
 

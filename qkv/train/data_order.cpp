@@ -4,7 +4,8 @@
 
 namespace qkv {
 
-token_batch random_batch(std::span<const std::int32_t> text, long sequences, long length, random_stream order, long step) {
+token_batch random_batch(std::span<const std::int32_t> text, long sequences, long length, random_stream order,
+                         long step) {
   if (long(text.size()) < length + 1) {
     refuse("random_batch", "a text of at least " + std::to_string(length + 1) + " tokens", std::to_string(text.size()));
   }

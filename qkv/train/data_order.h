@@ -16,7 +16,8 @@ struct token_batch {
 
 /// `sequences` pieces of `length` tokens, each from a random place of `text`; those of step s are numbers
 /// s * sequences and on of the stream.   @throws shape_error when the text has fewer than length + 1 tokens
-token_batch random_batch(std::span<const std::int32_t> text, long sequences, long length, random_stream order, long step);
+token_batch random_batch(std::span<const std::int32_t> text, long sequences, long length, random_stream order,
+                         long step);
 
 /// The first nine tenths to learn from, the rest to validate on.
 struct split_text {

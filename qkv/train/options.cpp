@@ -65,7 +65,8 @@ std::string to_json(const training_options& options) {
 
 training_options training_options_from_json(const std::string& text) {
   const json in = json::parse(text, nullptr, false);
-  if (!in.is_object()) throw file_error("training options: expected a JSON object; found \"" + text.substr(0, 40) + "\"");
+  if (!in.is_object())
+    throw file_error("training options: expected a JSON object; found \"" + text.substr(0, 40) + "\"");
   training_options options;
   each_field(options, [&](const char* key, auto& value) {
     if (!in.contains(key)) return;

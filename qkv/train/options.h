@@ -17,12 +17,12 @@ struct training_options {
   double weight_decay = 0.1;  ///< on matrices only
   double clip = 1.0;          ///< largest norm of the whole gradient; 0: any
   std::uint64_t seed = 1337;  ///< of the data order and of dropout
-  long report_every = 10;      ///< steps between calls of on_progress
-  long validate_every = 250;   ///< steps between validations; 0: only at the end
-  long interim_batches = 20;   ///< random batches of such a validation
-  long final_batches = 200;    ///< random batches of the last one
-  long sample_every = 0;       ///< steps between calls of on_sample; 0: never
-  long checkpoint_every = 0;   ///< steps between calls of on_checkpoint; 0: only at the end
+  long report_every = 10;     ///< steps between calls of on_progress
+  long validate_every = 250;  ///< steps between validations; 0: only at the end
+  long interim_batches = 20;  ///< random batches of such a validation
+  long final_batches = 200;   ///< random batches of the last one
+  long sample_every = 0;      ///< steps between calls of on_sample; 0: never
+  long checkpoint_every = 0;  ///< steps between calls of on_checkpoint; 0: only at the end
 
   bool operator==(const training_options&) const = default;
 };

@@ -6,14 +6,14 @@
 namespace qkv {
 
 struct training_progress {
-  long step = 0;   ///< steps done
-  long steps = 0;  ///< steps in all, as far as known
+  long step = 0;                                                      ///< steps done
+  long steps = 0;                                                     ///< steps in all, as far as known
   double loss = std::numeric_limits<double>::quiet_NaN();             ///< of the latest batch
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the latest; NaN before the first
-  bool validated_now = false;    ///< validation_loss is new
-  bool finished = false;         ///< the last report of the run
-  double learning_rate = 0;      ///< of the latest step
-  double gradient_norm = 0;      ///< of the latest step, before clipping
+  bool validated_now = false;                                         ///< validation_loss is new
+  bool finished = false;                                              ///< the last report of the run
+  double learning_rate = 0;                                           ///< of the latest step
+  double gradient_norm = 0;                                           ///< of the latest step, before clipping
   double tokens_per_second = 0;  ///< since the last report; validation, samples and checkpoints left out
   double seconds = 0;            ///< since the run began, everything included
   double seconds_left = 0;       ///< estimate

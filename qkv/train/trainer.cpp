@@ -20,8 +20,10 @@ trainer::trainer(decoder& model, std::span<const std::int32_t> text, const train
   check(options);
   const long shortest = std::min(long(text_.learn.size()), long(text_.validate.size()));
   if (shortest < model.config().context + 1) {
-    refuse("trainer", "a text of which a tenth has at least " + std::to_string(model.config().context + 1) +
-           " tokens, one more than the model's context", "one of " + std::to_string(text.size()) + " tokens");
+    refuse("trainer",
+           "a text of which a tenth has at least " + std::to_string(model.config().context + 1) +
+               " tokens, one more than the model's context",
+           "one of " + std::to_string(text.size()) + " tokens");
   }
 }
 

@@ -13,12 +13,14 @@ namespace {
 using inputs = const std::vector<variable>&;
 
 TEST(Gradients, OfLinear) {
-  expect_gradients_match([](inputs v) { return linear(v[0], v[1]); }, {random_tensor({2, 3, 5}, 1), random_tensor({4, 5}, 2)});
+  expect_gradients_match([](inputs v) { return linear(v[0], v[1]); },
+                         {random_tensor({2, 3, 5}, 1), random_tensor({4, 5}, 2)});
 }
 
 TEST(Gradients, OfLinearWithBiasAndResidual) {
-  expect_gradients_match([](inputs v) { return linear(v[0], v[1], v[2], v[3]); },
-                         {random_tensor({3, 5}, 1), random_tensor({4, 5}, 2), random_tensor({4}, 3), random_tensor({3, 4}, 4)});
+  expect_gradients_match(
+      [](inputs v) { return linear(v[0], v[1], v[2], v[3]); },
+      {random_tensor({3, 5}, 1), random_tensor({4, 5}, 2), random_tensor({4}, 3), random_tensor({3, 4}, 4)});
 }
 
 TEST(Gradients, OfMatmul) {
@@ -85,13 +87,15 @@ TEST(Gradients, OfFeedForward) {
 }
 
 TEST(Gradients, OfAttention) {
-  const tensor q = random_tensor({1, 5, 4, 3}, 1), k = random_tensor({1, 6, 2, 3}, 2), v = random_tensor({1, 6, 2, 5}, 3);
+  const tensor q = random_tensor({1, 5, 4, 3}, 1), k = random_tensor({1, 6, 2, 3}, 2),
+               v = random_tensor({1, 6, 2, 5}, 3);
   expect_gradients_match([](inputs x) { return attention(x[0], x[1], x[2]); }, {q, k, v});
   expect_gradients_match([](inputs x) { return attention(x[0], x[1], x[2], causal & sliding_window(3)); }, {q, k, v});
 }
 
 TEST(Gradients, OfLearnedPartsOfAttention) {
-  const tensor q = random_tensor({1, 5, 2, 4}, 1), k = random_tensor({1, 5, 2, 4}, 2), v = random_tensor({1, 5, 2, 4}, 3);
+  const tensor q = random_tensor({1, 5, 2, 4}, 1), k = random_tensor({1, 5, 2, 4}, 2),
+               v = random_tensor({1, 5, 2, 4}, 3);
   const auto with_slopes = [](inputs x) {
     attention_parts parts = make_attention_parts(causal, alibi(x[3].value()));
     parts.learned = {x[3]};

@@ -7,8 +7,8 @@
 namespace qkv {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::Lt;
 
 decoder small_model(long context = 16) {
@@ -41,7 +41,9 @@ TEST(Generate, IsWhatTheWholeForwardPassWouldChoose) {
 
 TEST(Generate, RepeatsItselfForOneSeedOnly) {
   const decoder model = small_model();
-  const auto write = [&](std::uint64_t seed) { return generate(model, prompt, {.tokens = 12, .sampling = {.seed = seed}}); };
+  const auto write = [&](std::uint64_t seed) {
+    return generate(model, prompt, {.tokens = 12, .sampling = {.seed = seed}});
+  };
   EXPECT_EQ(write(1), write(1));
   EXPECT_NE(write(1), write(2));
 }

@@ -21,9 +21,7 @@ tensor random_tokens(long sequences, long length, long vocabulary, std::uint64_t
   return t;
 }
 
-decoder_config small_config() {
-  return {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 8};
-}
+decoder_config small_config() { return {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 8}; }
 
 /// Weights large enough for differences in float32 to see.
 void enlarge(const decoder& model, float factor) {
@@ -39,7 +37,8 @@ void expect_gradient_matches(const decoder& model) {
   const auto parameters = nn::parameters_of(model);
   backward(model.loss(tokens, targets));
   for (const auto& p : parameters) {
-    std::vector<float> direction, before(p.value.value().values<float>().begin(), p.value.value().values<float>().end());
+    std::vector<float> direction,
+        before(p.value.value().values<float>().begin(), p.value.value().values<float>().end());
     double along = 0;
     for (std::size_t i = 0; i < before.size(); ++i) {
       direction.push_back(float(random_stream{9, 0}.normal(i)));
@@ -48,7 +47,8 @@ void expect_gradient_matches(const decoder& model) {
     const no_gradient values_only;
     const float step = 0.01f / std::sqrt(float(before.size()));
     const auto loss_at = [&](int k) {
-      for (std::size_t i = 0; i < before.size(); ++i) p.value.value().values<float>()[i] = before[i] + float(k) * step * direction[i];
+      for (std::size_t i = 0; i < before.size(); ++i)
+        p.value.value().values<float>()[i] = before[i] + float(k) * step * direction[i];
       return model.loss(tokens, targets).value().item();
     };
     const double difference = (8 * (loss_at(1) - loss_at(-1)) - (loss_at(2) - loss_at(-2))) / (12 * double(step));
@@ -140,16 +140,15 @@ template <class F>
 std::string complaint_of(F f) {
   try {
     f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
+  } catch (const std::exception& error) { return error.what(); }
   return "none";
 }
 
 TEST(Decoder, RefusesBadTokens) {
   const decoder model(small_config(), 1);
   const tensor targets = random_tokens(1, 3, 11, 2);
-  const tensor outside({1, 3}, std::vector<std::int32_t>{1, 11, 2}), negative({1, 3}, std::vector<std::int32_t>{1, -1, 2});
+  const tensor outside({1, 3}, std::vector<std::int32_t>{1, 11, 2}),
+      negative({1, 3}, std::vector<std::int32_t>{1, -1, 2});
   EXPECT_THAT(complaint_of([&] { model.loss(outside, targets); }), HasSubstr("found 11"));
   EXPECT_THAT(complaint_of([&] { model.logits(negative); }), HasSubstr("found -1"));
   EXPECT_THAT(complaint_of([&] { model.loss(targets, outside); }), HasSubstr("found 11"));
@@ -173,7 +172,8 @@ TEST(DecoderConfig, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"wdith\": 3}"); }), HasSubstr("found \"wdith\""));
   EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"norm\": \"batch\"}"); }),
               HasSubstr("norm to be one of layer_norm, rms_norm; found \"batch\""));
-  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }), HasSubstr("width to be a number"));
+  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }),
+              HasSubstr("width to be a number"));
   EXPECT_THAT(complaint_of([] { decoder_config_from_json("not json"); }), HasSubstr("expected a JSON object"));
 }
 
@@ -184,7 +184,7 @@ TEST(DecoderConfig, RefusesNumbersThatDoNotFit) {
     return complaint_of([&] { decoder(config, 1); });
   };
   EXPECT_THAT(complaint([](auto& c) { c.heads = 3; }), HasSubstr("found 3 heads and width 8"));
-  EXPECT_THAT(complaint([](auto& c) { c.vocabulary = 0; }), HasSubstr("vocabulary of at least 1; found 0"));
+  EXPECT_THAT(complaint([](auto& c) { c.vocabulary = 0; }), HasSubstr("vocabulary from 1 to 16777215; found 0"));
   EXPECT_THAT(complaint([](auto& c) { c.dropout = 1; }), HasSubstr("dropout"));
   EXPECT_THAT(complaint([](auto& c) { c.heads = 8, c.positions = nn::position_kind::rotary; }), HasSubstr("rotary"));
 }

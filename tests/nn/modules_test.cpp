@@ -90,9 +90,7 @@ TEST(MultiHeadAttention, RefusesHeadsThatDoNotDivide) {
   try {
     nn::multi_head_attention({.width = 10, .heads = 3}, init);
     FAIL();
-  } catch (const shape_error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("divides the width 10; found 3"));
-  }
+  } catch (const shape_error& error) { EXPECT_THAT(error.what(), HasSubstr("divides the width 10; found 3")); }
   EXPECT_THROW(nn::multi_head_attention({.width = 8, .heads = 4, .key_heads = 3}, init), shape_error);
 }
 
@@ -101,7 +99,8 @@ TEST(MultiHeadAttention, OverItselfIsSelfAttention) {
   const nn::multi_head_attention attend({.width = 12, .heads = 4, .key_heads = 2, .biases = true}, init, causal);
   const variable x(random_tensor({2, 5, 12}, 1));
   const tensor a = attend(x).value(), b = attend.over(x, x).value();
-  for (long i = 0; i < a.size(); ++i) EXPECT_NEAR(a.values<float>()[std::size_t(i)], b.values<float>()[std::size_t(i)], 1e-6);
+  for (long i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a.values<float>()[std::size_t(i)], b.values<float>()[std::size_t(i)], 1e-6);
 }
 
 TEST(MultiHeadAttention, TakesAnyParts) {
@@ -133,8 +132,8 @@ TEST(MultiHeadAttention, HasGradients) {
     copy.joint.weight = v[2];
     return copy.over(v[0], v[1]);
   };
-  expect_gradients_match(across, {random_tensor({1, 3, 8}, 1), random_tensor({1, 4, 8}, 3),
-                                  attend.joint.weight.value().clone()});
+  expect_gradients_match(
+      across, {random_tensor({1, 3, 8}, 1), random_tensor({1, 4, 8}, 3), attend.joint.weight.value().clone()});
 }
 
 nn::block make_block(nn::norm_place place, nn::norm_kind kind, nn::feed_forward_kind update) {

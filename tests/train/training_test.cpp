@@ -141,7 +141,8 @@ TEST_F(Training, ResumesWithTheBitsOfAnUninterruptedRun) {
   trainer first(half, text, options);
   for (int i = 0; i < 9; ++i) first.step();
   const auto path = folder_ / "half.safetensors";
-  save_checkpoint(path, half, {.vocabulary = "abc", .step = first.steps_done(), .training = options}, &first.optimiser_state());
+  save_checkpoint(path, half, {.vocabulary = "abc", .step = first.steps_done(), .training = options},
+                  &first.optimiser_state());
 
   auto loaded = load_checkpoint(path);
   EXPECT_EQ(loaded.facts.step, 9);
@@ -230,9 +231,7 @@ template <class F>
 std::string file_complaint(F f) {
   try {
     f();
-  } catch (const file_error& error) {
-    return error.what();
-  }
+  } catch (const file_error& error) { return error.what(); }
   return "none";
 }
 
@@ -248,7 +247,8 @@ TEST_F(Training, RefusesACheckpointThatIsCutShort) {
 TEST_F(Training, RefusesACheckpointOfAnotherModel) {
   const auto path = folder_ / "other.safetensors";
   write_safetensors(path, {{{"x", tensor({2})}}, {{"format", "pt"}}});
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("expected a checkpoint of qkv decoder 1; found \"pt\""));
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }),
+              HasSubstr("expected a checkpoint of qkv decoder 1; found \"pt\""));
   write_safetensors(path, {{{"x", tensor({2})}}, {}});
   EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("no format in its metadata"));
 }
@@ -262,6 +262,11 @@ TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
   file.metadata["config"] = to_json(config);
   write_safetensors(path, file);
   EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("tokens.weight of shape [9, 32]"));
+  config = tiny_config();
+  config.hidden = 1 << 30;  // must be refused before memory is taken
+  file.metadata["config"] = to_json(config);
+  write_safetensors(path, file);
+  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("up.weight of shape [1073741824, 32]"));
   file.metadata["config"] = "{\"width\": -3}";
   write_safetensors(path, file);
   EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("changed.safetensors: "));
@@ -269,7 +274,8 @@ TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
 
 TEST_F(Training, LeavesTheOldCheckpointWhereTheNewOneCannotBeWritten) {
   const decoder model(tiny_config(), 1);
-  EXPECT_THAT(file_complaint([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }), HasSubstr("expected"));
+  EXPECT_THAT(file_complaint([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }),
+              HasSubstr("expected"));
 }
 
 }  // namespace
