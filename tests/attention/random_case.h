@@ -110,6 +110,8 @@ inline attention_case random_case(std::uint64_t seed) {
   if (d.chance(0.5))
     for (long n = d.between(1, 3); n > 0; --n)
       c.scores.push_back({int(d.below(long(ready_scores().size()))), std::uint64_t(d.below(1 << 30))});
+  // A score of -infinity comes last: what follows it would have to have a derivative there.
+  std::ranges::stable_partition(c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) != "masking_score"; });
   c.sink = d.chance(0.2);
   c.scale = d.chance(0.2) ? d.uniform(0.05, 0.5) : 0;
   c.size = d.chance(0.8) ? 1 : d.chance(0.5) ? 10 : 50;

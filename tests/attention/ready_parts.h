@@ -156,13 +156,13 @@ inline const std::vector<ready_part>& ready_scores() {
          return make_formula([](auto x, auto) { return log(1 + x * x) + sqrt(1 + x * x) + sigmoid(x) + x / (2 + abs(x)); });
        }},
       {"kinks", [](std::uint64_t, const part_sizes&) -> formula_ptr {
-         return make_formula([](auto x, auto at) { return max(x, -0.3 + 0 * x) + min(0.5 * x, 1 + 0 * x) + select(at.key % 2 == 0, x, 0.5 * x); });
+         return make_formula([](auto x, auto at) { return max(x, -0.3) + min(0.5 * x, 1) + select(at.key % 2 == 0, x, 0.5 * x); });
        }},
       {"masking_score",
        [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
          const long n = dice(seed).between(2, 4);
          return make_formula([=](auto x, auto at) {
-           return select((at.key + at.row) % n == 0, 0 * x - std::numeric_limits<float>::infinity(), x);
+           return select((at.key + at.row) % n == 0, -std::numeric_limits<float>::infinity(), x);
          });
        }}};
   return all;
