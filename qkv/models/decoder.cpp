@@ -76,7 +76,7 @@ decoder::decoder(const decoder_config& config, nn::initialisation init) : config
   const bool turns = config.positions == nn::position_kind::rotary;
   if (turns) rotary = make_rotary_table(config.context, config.width / config.heads, base_for(config));
   for (long i = 0; i < config.layers; ++i) blocks_.push_back(make_block(config, turns ? &rotary : nullptr, init));
-  norm_ = nn::norm(config.norm, config.width, config.biases);
+  if (config.norms == nn::norm_place::before) norm_ = nn::norm(config.norm, config.width, config.biases);
   if (!config.tied_head)
     head_ = variable(init.normal({config.vocabulary, config.width}, init.deviation), needs_gradient);
 }
@@ -91,7 +91,7 @@ variable decoder::embed(const tensor& tokens, long first, const nn::forward_mode
 variable decoder::hidden(const tensor& tokens, const nn::forward_mode& mode) const {
   variable x = embed(tokens, 0, mode);
   for (const nn::block& block : blocks_) x = block(x, mode);
-  return norm_(x);
+  return last_norm(x);
 }
 
 variable decoder::loss(const tensor& tokens, const tensor& targets, const nn::forward_mode& mode) const {
@@ -108,7 +108,7 @@ tensor decoder::next_logits(const tensor& tokens, decoder_cache& cache) const {
   variable x = embed(tokens, cache.length(), {});
   for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i].continued(x, cache.layers[i]);
   const long last = tokens.dim(1) - 1;
-  return linear(norm_(variable(x.value().select(1, last))), head()).value();
+  return linear(last_norm(variable(x.value().select(1, last))), head()).value();
 }
 
 decoder_cache decoder::make_cache(long sequences) const {

@@ -59,7 +59,7 @@ class decoder {
     if (positions_.wants_gradient()) see(prefix + "positions.weight", positions_);
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       blocks_[i].visit(prefix + "blocks." + std::to_string(i) + ".", see);
-    norm_.visit(prefix + "norm.", see);
+    if (!norm_.weight.empty()) norm_.visit(prefix + "norm.", see);
     if (!config_.tied_head) see(prefix + "head.weight", head_);
   }
 
@@ -69,6 +69,7 @@ class decoder {
   variable embed(const tensor& tokens, long first, const nn::forward_mode& mode) const;
   /// All blocks and the last norm: [B, T, C].
   variable hidden(const tensor& tokens, const nn::forward_mode& mode) const;
+  variable last_norm(const variable& x) const { return norm_.weight.empty() ? x : norm_(x); }
   const variable& head() const { return config_.tied_head ? tokens_.weight : head_; }
 
   decoder_config config_;
@@ -76,7 +77,7 @@ class decoder {
   variable positions_;  // [context, C]: learned or fixed; empty for rotary positions and for none
   nn::dropout embedding_dropout_;
   std::vector<nn::block> blocks_;
-  nn::norm norm_;
+  nn::norm norm_;  // empty where every block ends with a norm of its own
   variable head_;  // [V, C], where it is not the embedding
 };
 

@@ -1,0 +1,9 @@
+// The front door of training: from a loss to weights, and to a file that holds them.
+#pragma once
+#include "qkv/train/checkpoint.h"
+#include "qkv/train/data_order.h"
+#include "qkv/train/optimiser.h"
+#include "qkv/train/options.h"
+#include "qkv/train/progress.h"
+#include "qkv/train/schedule.h"
+#include "qkv/train/trainer.h"
