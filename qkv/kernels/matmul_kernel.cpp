@@ -21,13 +21,28 @@ struct tile_place {
   bool from_c, last;    ///< sums start at C; sums are complete afterwards
 };
 
+/// Asks for the lines of one operand of a tile.  They arrive while the product runs; the processor does not foresee
+/// accesses of a few columns in each of many rows.
+template <int Rows>
+[[gnu::always_inline]] inline void prefetch(const float* p, long stride) {
+  if (!p) return;
+  for (int i = 0; i < Rows; ++i) __builtin_prefetch(p + i * stride), __builtin_prefetch(p + i * stride + width);
+}
+
+/// The same for everything that the tile's end reads and writes.
+template <int Rows>
+[[gnu::always_inline]] inline void prefetch_end(const product_block& block, const tile_place& t) {
+  if (!t.from_c) prefetch<Rows>(t.c, block.c_stride);
+  if (!t.last || block.epilogue.empty()) return;
+  const product_epilogue e = at_element(block.epilogue, t.row, t.column);
+  prefetch<Rows>(e.before, e.before_stride);
+  prefetch<Rows>(e.at, e.at_stride);
+  prefetch<Rows>(e.residual, e.residual_stride);
+}
+
 template <int Rows>
 [[gnu::always_inline]] inline void start(tile_sums_of<Rows>& sums, const product_block& block, const tile_place& t) {
-  if (!t.from_c) {
-    for (int i = 0; i < Rows; ++i)
-      __builtin_prefetch(t.c + i * block.c_stride, 1), __builtin_prefetch(t.c + i * block.c_stride + width, 1);
-    return sums.fill(0.f);
-  }
+  if (!t.from_c) return sums.fill(0.f);
   if (t.columns == tile_columns) return sums.load_from(t.c, block.c_stride);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
@@ -67,6 +82,7 @@ struct any_strides {
 template <int Rows, class Strides>
 void tile(const product_block& block, const Strides strides, const tile_place& t) {
   tile_sums_of<Rows> sums;
+  prefetch_end<Rows>(block, t);
   start(sums, block, t);
   sums.add_product(t.a, strides.row, strides.depth, t.b, t.depth);
   end(sums, block, t);
