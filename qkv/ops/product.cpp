@@ -107,6 +107,21 @@ struct execution {
   }
 };
 
+/// Work items: large, so that what they load is used often, yet enough of them for two or three threads to end together;
+/// one of less than half a million multiply-adds (some microseconds) is not worth handing out.
+void cut_into_items(product_plan& plan, long rows, long columns, long depth, int tile_rows, int tile_columns) {
+  long tiles = std::min(divide_up(std::max(1l, rows), tile_rows), 16l);
+  long panels = std::min(divide_up(std::max(1l, columns), tile_columns), 4l);
+  const auto items = [&] { return divide_up(rows, tiles * tile_rows) * divide_up(columns, panels * tile_columns); };
+  const auto worth_cutting = [&] { return tiles * tile_rows * panels * tile_columns * depth > (1l << 20); };
+  while (items() < 16 && worth_cutting() && (tiles > 1 || panels > 1)) {
+    if (tiles * tile_rows >= panels * tile_columns && tiles > 1) tiles = divide_up(tiles, 2);
+    else panels = divide_up(panels, 2);
+  }
+  plan.block_rows = tiles * tile_rows;
+  plan.block_columns = panels * tile_columns;
+}
+
 }  // namespace
 
 product_plan plan_of(const dense_product& p, int tile_rows, int tile_columns) {
@@ -120,9 +135,7 @@ product_plan plan_of(const dense_product& p, int tile_rows, int tile_columns) {
   const bool one_depth = p.epilogue.residual == p.c.data || rows <= tile_rows;
   plan.depth_block = one_depth ? std::max(1l, depth)
                                : std::max(64l, first_level_cache() / 2 / (tile_columns * long(sizeof(float))) / 2 * 2);
-  // Items large enough to be worth handing out, small enough for two or three threads to end together.
-  plan.block_rows = std::min(round_up(std::max(1l, rows), tile_rows), 16l * tile_rows);
-  plan.block_columns = std::min(round_up(std::max(1l, columns), tile_columns), 4l * tile_columns);
+  cut_into_items(plan, rows, columns, depth, tile_rows, tile_columns);
   return plan;
 }
 
