@@ -49,12 +49,26 @@ class search {
     if (!formula_.masks()) return true;
     const long fixed = std::min(fixed_side_, fixed_ - fixed_at_), begin = from * varied_side_,
                varied = std::min(to * varied_side_, varied_) - begin;
-    return formula_.classify(by_query_ ? places(s_, first_head_, last_head_, fixed_at_, fixed, begin, varied)
-                                       : places(s_, first_head_, last_head_, begin, varied, fixed_at_, fixed));
+    return by_query_ ? ask(fixed_at_, fixed, begin, varied) : ask(begin, varied, fixed_at_, fixed);
+  }
+  coverage ask(long row, long rows, long key, long keys) const {
+    return formula_.classify(places(s_, first_head_, last_head_, row, rows, key, keys));
+  }
+  // An undecided block may still be empty in every slice of its queries: random blocks, say, are drawn for one block of
+  // queries, and are decided only inside it.  The first row that stays undecided ends the search.
+  bool empty_in_slices(long row, long rows, long key, long keys) const {
+    if (ask(row, rows, key, keys).empty()) return true;
+    if (rows == 1) return false;
+    return empty_in_slices(row, rows / 2, key, keys) && empty_in_slices(row + rows / 2, rows - rows / 2, key, keys);
+  }
+  bool empty_in_slices(long block) const {
+    const long fixed = std::min(fixed_side_, fixed_ - fixed_at_), begin = block * varied_side_,
+               varied = std::min(varied_side_, varied_ - begin);
+    return by_query_ ? empty_in_slices(fixed_at_, fixed, begin, varied) : empty_in_slices(begin, varied, fixed_at_, fixed);
   }
   void halve(long from, long to) {
     const coverage c = ask(from, to);
-    if (c.empty()) return;
+    if (c.empty() || (c.partial() && to - from == 1 && empty_in_slices(from))) return;
     if (c.partial() && to - from > 1) {
       const long middle = from + (to - from) / 2;
       halve(from, middle);
