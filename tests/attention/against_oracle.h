@@ -9,11 +9,16 @@ namespace qkv {
 inline tensor stored(const shape& s, storage how, double around) {
   const auto [B, T, H, D] = std::array{s[0], s[1], s[2], s[3]};
   switch (how) {
-    case storage::heads_first: return tensor::full({B, H, T, D}, around).transpose(1, 2);
-    case storage::time_first: return tensor::full({T, B, H, D}, around).transpose(0, 1);
-    case storage::fused: return tensor::full({B, T, 3 * H, D}, around).slice(2, H, 2 * H);
-    case storage::gaps: return tensor::full({B, T + 1, H, D + 3}, around).slice(1, 1, T + 1).slice(3, 0, D);
-    default: return tensor::full(s, around);
+    case storage::heads_first:
+      return tensor::full({B, H, T, D}, around).transpose(1, 2);
+    case storage::time_first:
+      return tensor::full({T, B, H, D}, around).transpose(0, 1);
+    case storage::fused:
+      return tensor::full({B, T, 3 * H, D}, around).slice(2, H, 2 * H);
+    case storage::gaps:
+      return tensor::full({B, T + 1, H, D + 3}, around).slice(1, 1, T + 1).slice(3, 0, D);
+    default:
+      return tensor::full(s, around);
   }
 }
 
@@ -45,7 +50,8 @@ inline attention_inputs inputs_of(const attention_case& c) {
   const tensor dout = normal({B, c.extent(c.query_side), H, c.values}, c.seed + 4, dtype::float32);
   if (c.poisoned != poison::nothing) {
     // An infinite score has no derivative in most scores.
-    if (c.poisoned == poison::nan || (c.poisoned == poison::infinite && c.scores.empty())) poison_some(k, c.poisoned, c.seed + 5);
+    if (c.poisoned == poison::nan || (c.poisoned == poison::infinite && c.scores.empty()))
+      poison_some(k, c.poisoned, c.seed + 5);
     poison_some(v, c.poisoned, c.seed + 6);
   }
   return {stored(q, c.stored[0]), stored(k, c.stored[1]), stored(v, c.stored[2]), stored(dout, c.stored[4])};
@@ -63,22 +69,22 @@ struct attention_results {
 };
 
 /// Results land in memory that holds NaN before, so that what is not written shows.
-inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x, workspace& w) {
-  const problem p{x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align, c.ragged()};
-  attention_results r{stored(x.dout.shape(), c.stored[3], NAN),
-                      tensor::full({x.q.dim(0), x.q.dim(1), x.q.dim(2)}, NAN),
-                      stored(x.q.shape(), c.stored[5], NAN),
-                      stored(x.k.shape(), c.stored[6], NAN),
-                      stored(x.v.shape(), c.stored[7], NAN),
-                      {}};
+inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x,
+                                    workspace& w) {
+  const problem p{x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align,
+                  c.ragged()};
+  attention_results r{stored(x.dout.shape(), c.stored[3], NAN), tensor::full({x.q.dim(0), x.q.dim(1), x.q.dim(2)}, NAN),
+                      stored(x.q.shape(), c.stored[5], NAN),    stored(x.k.shape(), c.stored[6], NAN),
+                      stored(x.v.shape(), c.stored[7], NAN),    {}};
   std::vector<float*> learned;
   for (const parameter& one : f.parameters()) {
     r.learned.emplace_back(one.values.shape());
     learned.push_back(r.learned.back().data<float>());
   }
   attention_into(f, p, r.out.view<float, 4>(), r.lse.view<float, 3>(), w);
-  attention_backward_into(f, p, r.out.view<const float, 4>(), r.lse.view<const float, 3>(), x.dout.view<const float, 4>(),
-                          r.dq.view<float, 4>(), r.dk.view<float, 4>(), r.dv.view<float, 4>(), learned, w);
+  attention_backward_into(f, p, r.out.view<const float, 4>(), r.lse.view<const float, 3>(),
+                          x.dout.view<const float, 4>(), r.dq.view<float, 4>(), r.dk.view<float, 4>(),
+                          r.dv.view<float, 4>(), learned, w);
   return r;
 }
 
@@ -93,15 +99,17 @@ inline attention_results run_oracle(const attention_case& c, const formula_ptr& 
 
 /// What counts as equal.
 struct closeness {
-  double size = 1;         ///< differences count relative to this, or to the greatest number expected if that is greater
+  double size = 1;  ///< differences count relative to this, or to the greatest number expected if that is greater
   double tolerance = 0;
   bool nan_may_spread = false;  ///< NaN is accepted in place of any number
 };
 
 /// How a float32 result differs from the oracle's, in words; "" when it does not.  Where the oracle is not finite, any
 /// number that is not finite will do, save that an empty row's log-sum-exp is -infinity.
-inline std::string difference_in_words(const std::string& name, const tensor& found, const tensor& expected, closeness close) {
-  if (found.shape() != expected.shape()) return name + " has shape " + to_string(found.shape()) + ", not " + to_string(expected.shape());
+inline std::string difference_in_words(const std::string& name, const tensor& found, const tensor& expected,
+                                       closeness close) {
+  if (found.shape() != expected.shape())
+    return name + " has shape " + to_string(found.shape()) + ", not " + to_string(expected.shape());
   const auto x = values_of(found), y = values_of(expected);
   for (double e : y)
     if (std::isfinite(e)) close.size = std::max(close.size, std::abs(e));
@@ -116,9 +124,10 @@ inline std::string difference_in_words(const std::string& name, const tensor& fo
     if (apart(x[i], y[i]) > worst) worst = apart(x[i], y[i]), where = long(i);
   if (worst <= close.tolerance) return "";
   shape at;
-  for (long d = found.rank() - 1, rest = where; d >= 0; rest /= found.dim(int(d--))) at.insert(at.begin(), rest % found.dim(int(d)));
-  return name + " at " + to_string(at) + " is " + std::to_string(x[where]) + ", expected " + std::to_string(y[where]) + " (off by " +
-         std::to_string(worst) + " of the greatest, tolerance " + std::to_string(close.tolerance) + ")";
+  for (long d = found.rank() - 1, rest = where; d >= 0; rest /= found.dim(int(d--)))
+    at.insert(at.begin(), rest % found.dim(int(d)));
+  return name + " at " + to_string(at) + " is " + std::to_string(x[where]) + ", expected " + std::to_string(y[where]) +
+         " (off by " + std::to_string(worst) + " of the greatest, tolerance " + std::to_string(close.tolerance) + ")";
 }
 
 /// What is wrong with the engine in this case; "" when nothing is.
@@ -128,9 +137,7 @@ inline std::string complaint_about(const attention_case& c, workspace& w) {
   attention_results found;
   try {
     found = run_engine(c, *f, x, w);
-  } catch (const std::exception& e) {
-    return std::string("the engine throws: ") + e.what();
-  }
+  } catch (const std::exception& e) { return std::string("the engine throws: ") + e.what(); }
   const attention_results expected = run_oracle(c, f, x);
   std::vector<tensor> all;
   expected.each([&](const std::string&, const tensor& t) { all.push_back(t); });
@@ -143,9 +150,10 @@ inline std::string complaint_about(const attention_case& c, workspace& w) {
   const bool has_scores_of_minus_infinity = c.poisoned == poison::infinite || !c.scores.empty();
   found.each([&](const std::string& name, const tensor& t) {
     closeness here = close;
-    // Gradients of keys and learned tensors sum over queries what may cancel; a slope's terms are as large as distances.
-    const double places = double(c.extent(c.query_side) + c.extent(c.key_side) + std::abs(c.align.offset));
-    if (n >= 3) here.tolerance *= 1 + places / 100;
+    // Gradients of keys and learned tensors sum over queries what may cancel; a slope's terms are as large as
+    // distances.
+    const double places = double(c.group * c.extent(c.query_side) + c.extent(c.key_side) + std::abs(c.align.offset));
+    if (n >= 3) here.tolerance *= 2 + places / 50;
     if (n >= 3) here.nan_may_spread = c.poisoned != poison::nothing && has_scores_of_minus_infinity;
     if (n >= 5) here.size = std::max({close.size, c.size, places});
     const std::string one = difference_in_words(name, t, all[n++], here);

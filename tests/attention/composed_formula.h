@@ -54,7 +54,9 @@ class composed_formula final : public formula {
   std::vector<parameter> parameters() const override { return parameters_; }
 
   bool masks() const override { return mask_ != nullptr; }
-  coverage classify(const position<interval>& at) const override { return mask_ ? mask_->classify(at) : coverage(true); }
+  coverage classify(const position<interval>& at) const override {
+    return mask_ ? mask_->classify(at) : coverage(true);
+  }
   void keep(const tile& t, bool* keep) const override {
     std::fill_n(keep, t.rows * t.keys, true);
     if (!mask_) return;
@@ -91,18 +93,20 @@ class composed_formula final : public formula {
     for (const auto& one : scores_) one->score(t, s);
   }
   void score_backward(const tile& t, const double* s, double* ds, std::span<double* const> gradients) const override {
-    backward_through(t, s, t.keys, gradients, [&](const formula& one, const double* before, auto own) {
-      one.score_backward(t, before, ds, own);
-    }, [&](const formula& one, double* x) { one.score(t, x); });
+    backward_through(
+        t, s, t.keys, gradients,
+        [&](const formula& one, const double* before, auto own) { one.score_backward(t, before, ds, own); },
+        [&](const formula& one, double* x) { one.score(t, x); });
   }
   void score(const tile& t, float* s, long pitch) const override {
     for (const auto& one : scores_) one->score(t, s, pitch);
   }
   void score_backward(const tile& t, const float* s, float* ds, long pitch,
                       std::span<float* const> gradients) const override {
-    backward_through(t, s, pitch, gradients, [&](const formula& one, const float* before, auto own) {
-      one.score_backward(t, before, ds, pitch, own);
-    }, [&](const formula& one, float* x) { one.score(t, x, pitch); });
+    backward_through(
+        t, s, pitch, gradients,
+        [&](const formula& one, const float* before, auto own) { one.score_backward(t, before, ds, pitch, own); },
+        [&](const formula& one, float* x) { one.score(t, x, pitch); });
   }
 
   void activate(std::span<const double> x, double* weight, double* slope) const override {

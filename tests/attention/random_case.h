@@ -1,5 +1,5 @@
-// A random attention: sizes, layout and composition, drawn from one seed; drawn as data, so that a case that fails can be
-// told in words and made smaller.
+// A random attention: sizes, layout and composition, drawn from one seed; drawn as data, so that a case that fails can
+// be told in words and made smaller.
 #pragma once
 #include <optional>
 #include <string>
@@ -59,9 +59,7 @@ struct attention_case {
     return packs() ? sum : places(which);
   }
   long rows() const { return packs() ? 1 : long(lengths.size()); }
-  part_sizes sizes() const {
-    return {long(lengths.size()), key_heads * group, places(query_side), places(key_side)};
-  }
+  part_sizes sizes() const { return {long(lengths.size()), key_heads * group, places(query_side), places(key_side)}; }
 
   sequences ragged() const {
     sequences s{how};
@@ -82,7 +80,8 @@ struct attention_case {
 };
 
 inline mask_choice random_mask(dice& d, int depth) {
-  if (depth == 0 || d.chance(0.4)) return {mask_tree::all, {int(d.below(long(ready_masks().size()))), std::uint64_t(d.below(1 << 30))}};
+  if (depth == 0 || d.chance(0.4))
+    return {mask_tree::all, {int(d.below(long(ready_masks().size()))), std::uint64_t(d.below(1 << 30))}};
   mask_choice m{mask_tree::join(d.below(3)), {}};
   for (long n = m.how == mask_tree::none ? 1 : 2; n > 0; --n) m.branches.push_back(random_mask(d, depth - 1));
   return m;
@@ -93,8 +92,12 @@ inline attention_case random_case(std::uint64_t seed) {
   dice d(seed);
   attention_case c{.seed = seed};
   // Most lengths are short; some cross several blocks of the engine.
-  const auto length = [&] { return d.chance(0.08) ? d.below(2) : d.chance(0.1) ? d.between(200, 700) : d.between(1, 70); };
-  const auto width = [&] { return d.chance(0.5) ? 16 * d.between(1, 5) : d.chance(0.5) ? d.between(1, 16) : d.between(1, 160); };
+  const auto length = [&] {
+    return d.chance(0.08) ? d.below(2) : d.chance(0.1) ? d.between(200, 700) : d.between(1, 70);
+  };
+  const auto width = [&] {
+    return d.chance(0.5) ? 16 * d.between(1, 5) : d.chance(0.5) ? d.between(1, 16) : d.between(1, 160);
+  };
   c.how = d.chance(0.5) ? sequences::whole : d.chance(0.5) ? sequences::packed_ : sequences::padded_;
   c.lengths.assign(c.how == sequences::whole ? d.between(1, 3) : d.between(1, 5), {length(), length()});
   const bool same = d.chance(0.4);
@@ -111,7 +114,8 @@ inline attention_case random_case(std::uint64_t seed) {
     for (long n = d.between(1, 3); n > 0; --n)
       c.scores.push_back({int(d.below(long(ready_scores().size()))), std::uint64_t(d.below(1 << 30))});
   // A score of -infinity comes last: what follows it would have to have a derivative there.
-  std::ranges::stable_partition(c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) != "masking_score"; });
+  std::ranges::stable_partition(
+      c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) != "masking_score"; });
   c.sink = d.chance(0.2);
   c.scale = d.chance(0.2) ? d.uniform(0.05, 0.5) : 0;
   c.size = d.chance(0.8) ? 1 : d.chance(0.5) ? 10 : 50;
@@ -120,11 +124,16 @@ inline attention_case random_case(std::uint64_t seed) {
   for (auto& s : c.stored) s = d.chance(0.5) ? storage::dense : storage(d.below(long(storage::kinds)));
   // Long sequences are tried with few heads and channels: the oracle is to take milliseconds.
   while (c.work() > 1.5e6) {
-    if (c.lengths.size() > 1) c.lengths.pop_back();
-    else if (c.key_heads > 1) c.key_heads = 1;
-    else if (c.group > 1) --c.group;
-    else if (c.channels + c.values > 16) c.channels = (c.channels + 1) / 2, c.values = (c.values + 1) / 2;
-    else for (auto& [queries, keys] : c.lengths) queries = (queries + 1) / 2;
+    if (c.lengths.size() > 1)
+      c.lengths.pop_back();
+    else if (c.key_heads > 1)
+      c.key_heads = 1;
+    else if (c.group > 1)
+      --c.group;
+    else if (c.channels + c.values > 16)
+      c.channels = (c.channels + 1) / 2, c.values = (c.values + 1) / 2;
+    else
+      for (auto& [queries, keys] : c.lengths) queries = (queries + 1) / 2;
   }
   return c;
 }
@@ -183,7 +192,11 @@ inline std::vector<attention_case> smaller(const attention_case& c) {
     all.push_back(other);
   };
   const auto less = [&](auto size) {  // halve it, or one less
-    if (size(c) > 3) with([&](auto& x) { auto& n = size(x); n = (n + 1) / 2; });
+    if (size(c) > 3)
+      with([&](auto& x) {
+        auto& n = size(x);
+        n = (n + 1) / 2;
+      });
     if (size(c) > 1) with([&](auto& x) { --size(x); });
   };
   for (std::size_t n = 0; n < c.scores.size(); ++n) with([&](auto& x) { x.scores.erase(x.scores.begin() + long(n)); });

@@ -39,8 +39,8 @@ void expect_no_complaint(std::uint64_t seed, workspace& w) {
   const std::string words = complaint_about(c, w);
   if (words.empty()) return;
   const attention_case least = shrunk(c, w);
-  ADD_FAILURE() << "case " << seed << " on " << name_of(active_instruction_set()) << ": " << words << "\n  " << to_string(c)
-                << "\nmade smaller: " << complaint_about(least, w) << "\n  " << to_string(least)
+  ADD_FAILURE() << "case " << seed << " on " << name_of(active_instruction_set()) << ": " << words << "\n  "
+                << to_string(c) << "\nmade smaller: " << complaint_about(least, w) << "\n  " << to_string(least)
                 << "\nrepeat it with  QKV_CASE=" << seed << " QKV_ISA=" << name_of(active_instruction_set())
                 << " test_attention --gtest_filter='RandomCompositions*'";
 }

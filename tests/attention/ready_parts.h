@@ -46,8 +46,8 @@ inline table random_documents(dice& d, const part_sizes& s) {
 }
 
 inline tensor random_flags(dice& d, const part_sizes& s) {
-  const shape sizes{d.chance(0.5) ? 1 : s.sequences, d.chance(0.5) ? 1 : s.heads, d.chance(0.3) ? 1 : std::max(1l, s.queries),
-                    std::max(1l, s.keys)};
+  const shape sizes{d.chance(0.5) ? 1 : s.sequences, d.chance(0.5) ? 1 : s.heads,
+                    d.chance(0.3) ? 1 : std::max(1l, s.queries), std::max(1l, s.keys)};
   tensor flags(sizes, dtype::int32);
   const double share = d.uniform(0.05, 0.95);
   for (auto& x : flags.values<std::int32_t>()) x = d.chance(share);
@@ -66,8 +66,14 @@ inline const std::vector<ready_part>& ready_masks() {
          dice d(seed);
          return make_formula(sliding_window({.left = d.below(s.keys + 1), .right = d.below(20)}));
        }},
-      {"dilated", [](std::uint64_t seed, const part_sizes&) -> formula_ptr { return make_formula(dilated(dice(seed).between(1, 9))); }},
-      {"global_tokens", [](std::uint64_t seed, const part_sizes&) -> formula_ptr { return make_formula(global_tokens(dice(seed).below(9))); }},
+      {"dilated",
+       [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+         return make_formula(dilated(dice(seed).between(1, 9)));
+       }},
+      {"global_tokens",
+       [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+         return make_formula(global_tokens(dice(seed).below(9)));
+       }},
       {"global_flags",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
          dice d(seed);
@@ -78,7 +84,10 @@ inline const std::vector<ready_part>& ready_masks() {
          dice d(seed);
          return make_formula(random_blocks(d.between(1, 40), int(d.between(1, 3)), seed));
        }},
-      {"prefix", [](std::uint64_t seed, const part_sizes& s) -> formula_ptr { return make_formula(prefix(dice(seed).below(s.keys + 1))); }},
+      {"prefix",
+       [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         return make_formula(prefix(dice(seed).below(s.keys + 1)));
+       }},
       {"prefixes",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
          dice d(seed);
@@ -113,38 +122,55 @@ inline const std::vector<ready_part>& ready_masks() {
        [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
          return make_formula([=](auto at) { return hash(seed, at.row + 1000 * at.head, at.key) % 3 == 0; });
        }},
-      {"far_half", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula([](auto at) { return 2 * at.key >= at.keys; }); }},
+      {"far_half",
+       [](std::uint64_t, const part_sizes&) -> formula_ptr {
+         return make_formula([](auto at) { return 2 * at.key >= at.keys; });
+       }},
       {"everything", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(everything); }},
-      {"nothing", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula([](auto) { return false; }); }}};
+      {"nothing",
+       [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula([](auto) { return false; }); }}};
   return all;
 }
 
 inline const std::vector<ready_part>& ready_scores() {
-  static const auto numbers = [](shape s, std::uint64_t seed, double size = 1) { return normal(std::move(s), seed, dtype::float32, size); };
+  static const auto numbers = [](shape s, std::uint64_t seed, double size = 1) {
+    return normal(std::move(s), seed, dtype::float32, size);
+  };
   static const std::vector<ready_part> all{
-      {"softcap", [](std::uint64_t seed, const part_sizes&) -> formula_ptr { return make_formula(softcap(dice(seed).uniform(1, 30))); }},
-      {"alibi", [](std::uint64_t seed, const part_sizes& s) -> formula_ptr { return make_formula(alibi(numbers({s.heads}, seed, 0.1))); }},
+      {"softcap",
+       [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+         return make_formula(softcap(dice(seed).uniform(1, 30)));
+       }},
+      {"alibi",
+       [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         return make_formula(alibi(numbers({s.heads}, seed, 0.1)));
+       }},
       {"relative_bias",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
          dice d(seed);
-         return make_formula(relative_bias(numbers({s.heads, 2 * d.between(2, 8)}, seed), {.bidirectional = d.chance(0.5), .max_distance = 97}));
+         return make_formula(relative_bias(numbers({s.heads, 2 * d.between(2, 8)}, seed),
+                                           {.bidirectional = d.chance(0.5), .max_distance = 97}));
        }},
       {"additive_bias",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
          dice d(seed);
-         const shape sizes{d.chance(0.5) ? 1 : s.sequences, d.chance(0.5) ? 1 : s.heads, d.chance(0.3) ? 1 : s.queries, s.keys};
+         const shape sizes{d.chance(0.5) ? 1 : s.sequences, d.chance(0.5) ? 1 : s.heads, d.chance(0.3) ? 1 : s.queries,
+                           s.keys};
          return make_formula(additive_bias(numbers(sizes, seed)));
        }},
       {"temperature_of_head",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
-         return make_formula(score([](auto x, auto at, auto t) { return x * exp(t[at.head] * 0.3); }, numbers({s.heads}, seed)));
+         return make_formula(
+             score([](auto x, auto at, auto t) { return x * exp(t[at.head] * 0.3); }, numbers({s.heads}, seed)));
        }},
       {"learned_cap",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
-         return make_formula(score([](auto x, auto at, auto cap, auto shift) {
-           auto c = 5 + abs(cap[at.head]);
-           return c * tanh(x / c) + shift[at.batch, at.head];
-         }, numbers({s.heads}, seed), numbers({s.sequences, s.heads}, seed + 1)));
+         return make_formula(score(
+             [](auto x, auto at, auto cap, auto shift) {
+               auto c = 5 + abs(cap[at.head]);
+               return c * tanh(x / c) + shift[at.batch, at.head];
+             },
+             numbers({s.heads}, seed), numbers({s.sequences, s.heads}, seed + 1)));
        }},
       {"fading",
        [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
@@ -153,13 +179,15 @@ inline const std::vector<ready_part>& ready_scores() {
        }},
       {"smooth_functions",
        [](std::uint64_t, const part_sizes&) -> formula_ptr {
-         return make_formula([](auto x, auto) { return log(1 + x * x) + sqrt(1 + x * x) + sigmoid(x) + x / (2 + abs(x)); });
+         return make_formula(
+             [](auto x, auto) { return log(1 + x * x) + sqrt(1 + x * x) + sigmoid(x) + x / (2 + abs(x)); });
        }},
-      {"kinks", [](std::uint64_t, const part_sizes&) -> formula_ptr {
-         return make_formula([](auto x, auto at) { return max(x, -0.3) + min(0.5 * x, 1) + select(at.key % 2 == 0, x, 0.5 * x); });
+      {"kinks",
+       [](std::uint64_t, const part_sizes&) -> formula_ptr {
+         return make_formula(
+             [](auto x, auto at) { return max(x, -0.3) + min(0.5 * x, 1) + select(at.key % 2 == 0, x, 0.5 * x); });
        }},
-      {"masking_score",
-       [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+      {"masking_score", [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
          const long n = dice(seed).between(2, 4);
          return make_formula([=](auto x, auto at) {
            return select((at.key + at.row) % n == 0, -std::numeric_limits<float>::infinity(), x);
