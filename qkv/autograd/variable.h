@@ -1,7 +1,7 @@
 // variable: a tensor whose history the tape knows, so that a loss can be differentiated with respect to it.
 //
-//     variable w(weights, needs_gradient);
-//     variable loss = mean(square(subtract(linear(x, w), y)));
+//     variable w(weights, needs_gradient), x(inputs);
+//     variable loss = cross_entropy(linear(gelu(x), w), targets);
 //     backward(loss);
 //     w.gradient();                                   // d loss / d w, of w's shape
 //

@@ -22,6 +22,12 @@ void load(const std::vector<std::pair<std::string, tensor>>& tensors, const std:
   into.copy_from(found->second);
 }
 
+[[noreturn]] void complain_of_step(long number, double squared_norm_found) {
+  throw std::runtime_error("training: expected a finite gradient at step " + std::to_string(number) +
+                           "; found a squared norm of " + std::to_string(squared_norm_found) +
+                           "; the weights are left as they were (a lower learning rate or clipping may help)");
+}
+
 }  // namespace
 
 optimiser::optimiser(std::vector<nn::named_parameter> parameters) : parameters_(std::move(parameters)) {
@@ -33,29 +39,32 @@ optimiser::optimiser(std::vector<nn::named_parameter> parameters) : parameters_(
   }
 }
 
-double optimiser::step(long step, double learning_rate, const training_options& options) {
+std::vector<tensor> optimiser::take_gradients(const training_options& options) {
   std::vector<tensor> gradients;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const tensor& gradient = parameters_[i].value.gradient();
+    const tensor gradient = parameters_[i].value.gradient();
     if (gradient.empty()) {
       throw std::logic_error("optimiser: expected a gradient for " + parameters_[i].name +
                              "; found none (does the loss depend on it, and has backward been called?)");
     }
+    parameters_[i].value.clear_gradient();
     working_[i].gradient = gradient;
     working_[i].weight_decay = gradient.rank() > 1 ? options.weight_decay : 0;
     gradients.push_back(gradient);
   }
-  const double squared = squared_norm(gradients);
+  return gradients;
+}
+
+double optimiser::step(long number, double learning_rate, const training_options& options) {
+  const double squared = squared_norm(take_gradients(options));
+  if (!std::isfinite(squared)) complain_of_step(number, squared);
   adamw_step(working_, {.learning_rate = learning_rate,
                         .beta1 = options.beta1,
                         .beta2 = options.beta2,
                         .epsilon = options.epsilon,
                         .gradient_scale = options.clip > 0 ? clipping_factor(squared, options.clip) : 1,
-                        .step = step});
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    working_[i].gradient = tensor();
-    parameters_[i].value.clear_gradient();
-  }
+                        .step = number});
+  for (adamw_parameter& p : working_) p.gradient = tensor();
   return std::sqrt(squared);
 }
 

@@ -15,8 +15,9 @@ class optimiser {
   explicit optimiser(std::vector<nn::named_parameter> parameters);
 
   /// One step along the gradients that backward() left, which are then forgotten.  Returns their norm before clipping.
-  /// @param step  counts from 1
-  double step(long step, double learning_rate, const training_options& options);
+  /// @param number  of the step, from 1
+  /// @throws std::runtime_error where the gradient is not finite; the weights are left as they were
+  double step(long number, double learning_rate, const training_options& options);
 
   /// The moments, for a checkpoint: tensors named optimiser.first.NAME and optimiser.second.NAME.
   std::vector<std::pair<std::string, tensor>> state() const;
@@ -24,6 +25,8 @@ class optimiser {
   void load_state(const std::vector<std::pair<std::string, tensor>>& tensors);
 
  private:
+  std::vector<tensor> take_gradients(const training_options& options);
+
   std::vector<nn::named_parameter> parameters_;
   std::vector<adamw_parameter> working_;
 };

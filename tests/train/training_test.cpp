@@ -189,6 +189,22 @@ TEST_F(Training, TakesNoMemoryFromTheSystemAfterTheFirstSteps) {
   EXPECT_EQ(memory_in_use().in_use, before.in_use);
 }
 
+TEST_F(Training, StopsBeforeAGradientThatIsNotFinite) {
+  const auto text = text_with_a_rule(2000);
+  decoder model(tiny_config(), 1);
+  trainer run(model, text, quick_options(10));
+  run.step();
+  const auto before = numbers_of(model);
+  const tensor weight = nn::parameters_of(model)[2].value.value();
+  weight.values<float>()[0] = NAN;
+  EXPECT_THROW(run.step(), std::runtime_error);
+  weight.values<float>()[0] = 0;
+  auto after = numbers_of(model);
+  const auto changed = std::ranges::mismatch(before, after);
+  *changed.in2 = *changed.in1;
+  EXPECT_EQ(before, after);
+}
+
 TEST_F(Training, RefusesATextThatIsTooShort) {
   decoder model(tiny_config(), 1);
   const auto text = text_with_a_rule(100);
