@@ -1,0 +1,4 @@
+// says: two alignments in one call
+#include "qkv/attention/attention.h"
+
+qkv::tensor call(qkv::tensor x) { return qkv::attention(x, x, x, qkv::top_left, qkv::bottom_right); }
