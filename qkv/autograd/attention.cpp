@@ -1,5 +1,7 @@
 #include "qkv/autograd/attention.h"
 
+#include <algorithm>
+
 #include "qkv/autograd/record.h"
 
 namespace qkv {
@@ -59,6 +61,16 @@ attention_parts without_history(attention_parts parts) {
 }
 
 }  // namespace
+
+attention_parts with_everything_learned(attention_parts parts) {
+  for (const auto& p : parts.formula->parameters()) {
+    const auto is_this = [&](const variable& v) { return v.value().same_as(p.values); };
+    if (std::none_of(parts.learned.begin(), parts.learned.end(), is_this)) {
+      parts.learned.emplace_back(p.values, needs_gradient);
+    }
+  }
+  return parts;
+}
 
 variable attention(const variable& q, const variable& k, const variable& v, const attention_parts& parts) {
   const attended done = attend(q.value(), k.value(), v.value(), parts);

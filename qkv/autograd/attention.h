@@ -25,6 +25,9 @@ attention_parts make_attention_parts(const Parts&... parts) {
   return {formula, laid.align, laid.ragged, {}};
 }
 
+/// The same parts with every learned tensor among them as a variable: a step of the optimiser reaches the parts too.
+attention_parts with_everything_learned(attention_parts parts);
+
 /// qkv::attention with gradients for q, k, v and the parts' learned variables.
 ///   q [B, T, H, D]   k [B, S, G, D]   v [B, S, G, E]   returns [B, T, H, E]
 variable attention(const variable& q, const variable& k, const variable& v, const attention_parts& parts);

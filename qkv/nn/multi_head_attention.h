@@ -38,11 +38,12 @@ struct multi_head_attention {
   rotary_table rotary;
 
   multi_head_attention() = default;
-  /// @param given  what qkv::attention takes after v
+  /// @param given  what qkv::attention takes after v; learned tensors among them become parameters of this module
   /// @throws shape_error where heads do not divide width, or key heads do not divide heads
   template <class... Parts>
   multi_head_attention(const attention_options& options, initialisation& init, const Parts&... given)
-      : multi_head_attention(options, init, make_attention_parts(given...)) {}
+      : multi_head_attention(options, init, with_everything_learned(make_attention_parts(given...))) {}
+  /// Parts whose learned tensors are parameters only where `given.learned` says so.
   multi_head_attention(const attention_options& options, initialisation& init, attention_parts given);
 
   /// residual + attention of x [B, T, C] to itself; an empty residual is left out.
@@ -58,6 +59,7 @@ struct multi_head_attention {
   void visit(const std::string& prefix, F&& see) const {
     joint.visit(prefix + "joint.", see);
     out.visit(prefix + "out.", see);
+    for (std::size_t i = 0; i < parts.learned.size(); ++i) see(prefix + "parts." + std::to_string(i), parts.learned[i]);
   }
 };
 

@@ -114,6 +114,16 @@ TEST(MultiHeadAttention, TakesAnyParts) {
   EXPECT_NE(a.at<float>(0, 1, 0), b.at<float>(0, 1, 0));
 }
 
+TEST(MultiHeadAttention, LearnsItsParts) {
+  nn::initialisation init(1);
+  const tensor slopes({2}, {0.5, 0.25});
+  const nn::multi_head_attention attend({.width = 8, .heads = 2}, init, causal, alibi(slopes));
+  EXPECT_THAT(names_of(attend), ElementsAre("joint.weight", "out.weight", "parts.0"));
+  backward(sum(attend(variable(random_tensor({1, 4, 8}, 1)))));
+  EXPECT_EQ(attend.parts.learned[0].gradient().shape(), (shape{2}));
+  EXPECT_TRUE(attend.parts.learned[0].value().same_as(slopes));
+}
+
 TEST(MultiHeadAttention, HasGradients) {
   nn::initialisation init(1);
   init.deviation = 0.5;
