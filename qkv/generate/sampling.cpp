@@ -28,27 +28,38 @@ std::int32_t likeliest(std::span<const float> logits) {
   return best;
 }
 
-/// Likeliest first, the lower number first among equals.
 std::vector<candidate> candidates_of(std::span<const float> logits, double largest, double temperature) {
   std::vector<candidate> all(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const double gap = double(logits[i]) - largest;
-    all[i] = {std::int32_t(i), gap == 0 ? 1 : std::exp(gap / temperature)};
+    all[i] = {std::int32_t(i), double(logits[i]) == largest ? 1 : std::exp(gap / temperature)};
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.weight > b.weight; });
   return all;
+}
+
+/// Likeliest first, the lower number first among equals.
+bool before(const candidate& a, const candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
+}
+
+/// Keeps the k likeliest, in order.
+void keep_top_k(std::vector<candidate>& all, std::size_t k) {
+  std::partial_sort(all.begin(), all.begin() + std::ptrdiff_t(k), all.end(), before);
+  all.resize(k);
 }
 
 double weight_of(const std::vector<candidate>& some) {
   return std::accumulate(some.begin(), some.end(), 0.0, [](double sum, const candidate& c) { return sum + c.weight; });
 }
 
-void keep_top_p(std::vector<candidate>& sorted, double p) {
-  const double enough = p * weight_of(sorted);
+/// Keeps the likeliest that together hold a share p.
+void keep_top_p(std::vector<candidate>& all, double p) {
+  std::sort(all.begin(), all.end(), before);
+  const double enough = p * weight_of(all);
   double sum = 0;
   std::size_t kept = 0;
-  while (kept < sorted.size() && sum < enough) sum += sorted[kept++].weight;
-  sorted.resize(std::max<std::size_t>(kept, 1));
+  while (kept < all.size() && sum < enough) sum += all[kept++].weight;
+  all.resize(std::max<std::size_t>(kept, 1));
 }
 
 }  // namespace
@@ -65,7 +76,9 @@ std::int32_t sample(std::span<const float> logits, const sampling_options& optio
   const std::int32_t best = likeliest(logits);
   if (options.temperature == 0 || options.top_k == 1) return best;
   auto candidates = candidates_of(logits, logits[std::size_t(best)], options.temperature);
-  if (options.top_k > 0 && options.top_k < long(candidates.size())) candidates.resize(std::size_t(options.top_k));
+  if (options.top_k > 0 && options.top_k < long(candidates.size())) {
+    keep_top_k(candidates, std::size_t(options.top_k));
+  }
   if (options.top_p < 1) keep_top_p(candidates, options.top_p);
   double place = random_stream{options.seed, 0}.uniform(index) * weight_of(candidates);
   for (const candidate& c : candidates) {
