@@ -27,7 +27,7 @@ function render_token() {
     code.append(labels.slice(Math.max(0, i - around), i).join(""));
     make(code, "mark", { textContent: labels[i] });
     code.append(labels.slice(i + 1, i + 1 + around).join(""));
-    make(item, "i").style.width = 100 * w + "%";
+    make(item, "i").style.width = 100 * w / Math.max(0.2, ranked[0].w) + "%";
     make(item, "span", { textContent: percent(w) });
   }
   $("spoken").textContent = $("token-title").textContent + ": " +
@@ -141,6 +141,9 @@ $("theme").addEventListener("click", () => set_theme($("theme").getAttribute("ar
 $("theme").setAttribute("aria-pressed", dark_now.matches);
 dark_now.addEventListener("change", () => set_theme(dark_now.matches));
 addEventListener("resize", render_everything);
+const clearest = data.layers.flatMap((heads, layer) => heads.map((one, head) => ({ layer, head, evenness: one.evenness })))
+    .reduce((a, b) => (b.evenness < a.evenness ? b : a));
+Object.assign(state, { layer: clearest.layer, head: clearest.head, shown: new Set([clearest.head]) });
 render_everything();
 )js";
 

@@ -39,6 +39,7 @@ void print_bars(const std::string& title, double square, double fused, auto in_w
 }
 
 void print_race(const race& r, look how) {
+  if (r.tokens == 0) return fmt::print("0 tokens: nothing to compute, and nothing to race.\n");
   fmt::print("{} tokens, {} heads, width {}, every token looks at every other; {} threads, {}\n", r.tokens, r.heads,
              r.width, thread_count(), name_of(active_instruction_set()));
   if (!r.plan.remark.empty()) fmt::print("{}\n", r.plan.remark);

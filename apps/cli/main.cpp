@@ -17,12 +17,15 @@ namespace {
 enum exit_code { done = 0, failed = 1, misused = 2 };
 
 // CLI11's errors in our words.
-std::string sentence(const CLI::ParseError& error) {
-  if (error.get_name() == "ExtrasError") {
-    const std::string message = error.what(), unknown = message.substr(message.find(": ") + 2);
-    return "unknown argument " + unknown;
-  }
-  return error.what();
+std::string sentence(const CLI::ParseError& error, const CLI::App& program, const std::string& first_argument) {
+  const std::string message = error.what();
+  if (program.get_subcommands().empty())
+    return first_argument.empty()
+               ? "expected a command"
+               : (first_argument.front() == '-' ? "unknown argument " : "unknown command ") + first_argument;
+  if (dynamic_cast<const CLI::ExtrasError*>(&error))
+    return "unknown argument " + message.substr(message.find(": ") + 2);
+  return message;
 }
 
 const CLI::App& chosen(const CLI::App& program) {
@@ -53,7 +56,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     fmt::print("{}\n", version.what());
   } catch (const CLI::ParseError& error) {
-    return complain(name_of(program), sentence(error) + "; see " + name_of(program) + " --help", misused);
+    const std::string what = sentence(error, program, argc > 1 ? argv[1] : "");
+    return complain(name_of(program), what + "; see " + name_of(program) + " --help", misused);
   } catch (const usage_error& error) {
     return complain(name_of(program), error.what(), misused);
   } catch (const std::bad_alloc&) {

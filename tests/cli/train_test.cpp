@@ -1,0 +1,162 @@
+// qkv train: learns, saves, resumes, and loses nothing when something goes wrong.
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include "tests/cli/training_files.h"
+
+namespace qkv {
+namespace {
+
+using testing::HasSubstr;
+
+using Train = WithModel;
+
+void interrupt_after_the_first_report(const running_program& program) {
+  for (int i = 0; i < 6000 && program.err().find("step") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  program.interrupt();
+}
+
+TEST_F(Train, LearnsAndShowsWhatItWrites) {
+  const finished done = qkv_program(training(text(), in_folder("shown"), {"--steps", "120", "--sample-every", "50"}));
+  EXPECT_EQ(done.code, 0) << done.err;
+  for (const char* part :
+       {"before it has learned anything", "After 50 steps", "What it writes after 120 steps", "saved in"})
+    EXPECT_THAT(done.out, HasSubstr(part));
+  EXPECT_THAT(done.err, HasSubstr("step 120/120  loss "));
+  EXPECT_THAT(done.err, HasSubstr("tokens/s"));
+  EXPECT_EQ(done.err.find('\r'), std::string::npos) << "plain lines in a file";
+}
+
+TEST_F(Train, WritesItsCurveAndItsResultForPrograms) {
+  const auto curve = in_folder("curve.jsonl");
+  const auto result =
+      json_of(training(text(), in_folder("curved"), {"--steps", "40", "--curve", curve, "--validate-every", "20"}));
+  EXPECT_EQ(result["step"], 40);
+  EXPECT_LT(result["validation_loss"].get<double>(), 4);
+  EXPECT_FALSE(result["stopped"]);
+  std::istringstream lines(bytes_of_file(curve));
+  long count = 0, step = 0, validated = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const auto report = nlohmann::json::parse(line);
+    step = report["step"];
+    validated += report.contains("validation_loss");
+  }
+  EXPECT_EQ(count, 4);
+  EXPECT_EQ(step, 40);
+  EXPECT_EQ(validated, 2);
+}
+
+TEST_F(Train, ResumedWritesTheSameBytesAsUninterrupted) {
+  const auto whole = in_folder("whole"), parts = in_folder("parts");
+  EXPECT_EQ(qkv_program(training(text(), whole, {"--steps", "1500", "-q"})).code, 0);
+  running_program program(training(text(), parts, {"--steps", "1500"}));
+  interrupt_after_the_first_report(program);
+  const finished stopped = program.wait();
+  ASSERT_THAT(stopped.out, HasSubstr("Stopped at step")) << "it was done before it could be interrupted";
+  EXPECT_EQ(json_of({"train", "--text", text(), "--out", parts, "--resume"})["step"], 1500);
+  EXPECT_TRUE(bytes_of_file(whole) == bytes_of_file(parts));
+}
+
+TEST_F(Train, StopsAfterTheSecondsItWasGiven) {
+  const auto result = json_of(training(text(), in_folder("timed"), {"--seconds", "1"}));
+  EXPECT_GT(result["step"].get<long>(), 1);
+  EXPECT_LT(result["seconds"].get<double>(), 30);
+}
+
+TEST_F(Train, SavesWhenInterrupted) {
+  const auto out = in_folder("interrupted");
+  running_program program(training(text(), out, {"--seconds", "300"}));
+  interrupt_after_the_first_report(program);
+  const finished done = program.wait();
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("Stopped at step "));
+  EXPECT_THAT(done.out, HasSubstr("--resume"));
+  EXPECT_EQ(qkv_program({"generate", "--model", out, "--tokens", "5"}).code, 0);
+  EXPECT_EQ(qkv_program({"train", "--text", text(), "--out", out, "--resume", "--seconds", "1", "-q"}).code, 0);
+}
+
+TEST_F(Train, LeavesTheOptimiserOutWhenAsked) {
+  const auto out = in_folder("light");
+  EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q", "--weights-only"})).code, 0);
+  EXPECT_LT(2 * std::filesystem::file_size(out), std::filesystem::file_size(model()));
+  expect_refusal({"train", "--text", text(), "--out", out, "--resume"}, "weights only");
+}
+
+TEST_F(Train, RefusesTextsThatAreNone) {
+  const auto out = in_folder("never");
+  put_bytes(in_folder("empty"), "");
+  put_bytes(in_folder("binary"), std::string("\0\1\2\3\xff", 5));
+  put_bytes(in_folder("short"), "too short");
+  expect_refusal(training(in_folder("missing"), out), "missing");
+  expect_refusal(training(in_folder("empty"), out), "expected a text");
+  expect_refusal(training(in_folder("binary"), out), "expected a text");
+  expect_refusal(training(in_folder("short"), out, {"-q"}), "trainer: expected a text");
+  expect_refusal(training(in_folder("."), out), "expected a text");
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST_F(Train, RefusesNumbersThatDoNotFitTogether) {
+  expect_refusal({"train", "--text", text(), "--out", in_folder("never"), "--width", "30", "--heads", "4"}, "30");
+  expect_refusal(training(text(), in_folder("never"), {"--dropout", "1.5"}), "--dropout");
+  expect_refusal(training(text(), in_folder("never"), {"--steps", "0"}), "--steps");
+  expect_refusal({"train", "--text", text()}, "--out");
+  expect_refusal({"train", "--text", text(), "--out", model(), "--resume", "--width", "32"}, "--width");
+}
+
+TEST_F(Train, KeepsFilesThatAreNotItsOwn) {
+  put_bytes(in_folder("diary.txt"), "dear diary");
+  expect_refusal(training(text(), in_folder("diary.txt"), {"--steps", "3"}), "is not replaced");
+  EXPECT_EQ(bytes_of_file(in_folder("diary.txt")), "dear diary");
+  expect_refusal(training(text(), in_folder("no/such/folder/model"), {"--steps", "3"}), "expected a folder");
+  expect_refusal({"train", "--text", text(), "--out", in_folder("missing"), "--resume"},
+                 "expected a checkpoint to resume from");
+}
+
+// A limit on the size of files stands for a full disk where nobody may mount one.
+void limit_files() {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{4096, 4096};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+TEST_F(Train, KeepsTheEarlierCheckpointWhenTheDiskIsFull) {
+  const auto out = in_folder("kept");
+  ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q"})).code, 0);
+  const std::string before = bytes_of_file(out);
+  const finished done = running_program(training(text(), out, {"--steps", "5", "-q"}), limit_files).wait();
+  EXPECT_EQ(done.code, 1);
+  EXPECT_THAT(done.err, HasSubstr("kept"));
+  EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+  EXPECT_EQ(bytes_of_file(out), before);
+}
+
+TEST_F(Train, KeepsTheEarlierCheckpointOnARealFullDisk) {
+  const auto disk = in_folder("disk");
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=160k") != 0)
+    GTEST_SKIP() << "no disk can be mounted here: " << std::strerror(errno);
+  const auto out = disk / "model";
+  EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q"})).code, 0);
+  const std::string before = bytes_of_file(out);
+  const finished done = qkv_program(training(text(), out, {"--steps", "5", "-q"}));
+  const std::string after = bytes_of_file(out);
+  ::umount(disk.c_str());
+  EXPECT_EQ(done.code, 1) << "a checkpoint of " << before.size() << " bytes fitted twice";
+  EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+  EXPECT_EQ(after, before);
+}
+
+TEST_F(Train, SavesTheModelThoughTheCurveFindsNoRoom) {
+  const auto out = in_folder("without_curve");
+  const finished done = qkv_program(training(text(), out, {"--steps", "20", "-q", "--curve", "/dev/full"}));
+  EXPECT_EQ(done.code, 1);
+  EXPECT_THAT(done.err, HasSubstr("/dev/full"));
+  EXPECT_EQ(qkv_program({"generate", "--model", out, "--tokens", "5"}).code, 0);
+}
+
+}  // namespace
+}  // namespace qkv
