@@ -110,8 +110,8 @@ class group_benchmark {
 }  // namespace
 
 void measure_attention_masks(session& s) {
-  std::vector<column> columns{{"live", "links live", 2, "%"},  {"tiles", "tiles visited", 2, "%"},
-                              {"time", "time of no mask", 2, "%"}, {"ms", "ms", 2}, {"peak", "of peak", 0, "%"}};
+  std::vector<column> columns{{"live", "live", 2, "%"},  {"tiles", "tiles", 2, "%"},
+                              {"time", "time", 2, "%"}, {"ms", "ms", 2}, {"peak", "of peak", 0, "%"}};
   if (s.chosen().thorough)
     for (column& c : s.peer_columns()) columns.push_back(std::move(c));
   columns.push_back(others_column);

@@ -29,8 +29,7 @@ void square_attention(const tensor& q, const tensor& k, const tensor& v, const t
   const tensor dweights = tensor::uninitialized(weights.shape()), dv = tensor::uninitialized(v.shape());
   matmul_backward_into(dweights, dv, dout, weights, v);
   softmax_rows_backward_into(dweights, dweights, weights);
-  const tensor dq = tensor::uninitialized(q.shape()), dk = tensor::uninitialized(k.shape());
-  matmul_backward_into(dq, dk.transpose(0, 1), dweights, scaled, k.transpose(0, 1));
+  const tensor dq = matmul(dweights, k), dk = matmul(dweights.transpose(0, 1), scaled);
 }
 
 void fused_attention(const tensor& q, const tensor& k, const tensor& v, const tensor& dout) {

@@ -1,7 +1,7 @@
 // qkv_benchmark: measures, beside PyTorch if it is installed, and prints tables.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <iostream>
+#include <stdexcept>
 
 #include "benchmarks/tables.h"
 
@@ -26,12 +26,16 @@ const std::vector<group> groups{
 };
 
 void run(const options& o, const std::vector<const group*>& wanted) {
+  for (const group* g : wanted)
+    if (o.thorough && !g->thorough_tables.empty() && o.text.empty())
+      throw std::runtime_error(std::string(g->name) + " --thorough: expected --text FILE, the text to learn from");
   session s(o);
   for (const group* g : wanted) {
     for (const auto measure : g->tables) measure(s);
     if (o.thorough)
       for (const auto measure : g->thorough_tables) measure(s);
   }
+  if (!s.wanted_any()) throw std::runtime_error("--filter: no row contains \"" + o.filter + "\"");
 }
 
 int parse_and_run(int count, char** words) {
@@ -42,7 +46,7 @@ int parse_and_run(int count, char** words) {
   app.add_option("--json", o.json, "folder to write the tables to, one file each");
   app.add_option("--pytorch", o.pytorch, "a Python that has PyTorch; \"none\" to do without")->envname("QKV_PYTORCH");
   app.add_flag("--quick", o.quick, "fewer rounds, in about a third of the time");
-  app.add_option("--patience", o.patience, "seconds that rows may be measured again while the machine is noisy")
+  app.add_option("--patience", o.patience, "seconds to wait until the machine is quiet, and to measure noisy rows again")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--thorough", o.thorough, "also FlexAttention, and 2,000 steps of training with three seeds (needs --text)");
   app.add_option("--text", o.text, "text to learn from, for training --thorough")->check(CLI::ExistingFile);

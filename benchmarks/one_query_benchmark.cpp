@@ -53,7 +53,7 @@ class copies {
 }  // namespace
 
 void measure_one_query(session& s) {
-  std::vector<column> columns{{"ms", "ms", 3}, {"bandwidth", "GB/s", 1}, {"share", "of reading alone", 0, "%"}};
+  std::vector<column> columns{{"ms", "ms", 3}, {"bandwidth", "GB/s", 1}, {"share", "of reading", 0, "%"}};
   for (column& c : s.peer_columns()) columns.push_back(std::move(c));
   columns.push_back(others_column);
   result_table t("one_query", "one query, 32 heads on 8, keys x D", "attention", columns);

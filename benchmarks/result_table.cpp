@@ -14,10 +14,11 @@
 namespace qkv::benchmarks {
 namespace {
 
-constexpr int name_width = 46;
+constexpr int name_width = 54;
+constexpr const char* missing = "–";
 
 std::string shown(const nlohmann::ordered_json& figures, const column& c) {
-  if (!figures.contains(c.key)) return "";
+  if (!figures.contains(c.key)) return missing;
   const auto& value = figures[c.key];
   return value.is_string() ? value.get<std::string>() : fmt::format("{:.{}f}{}", value.get<double>(), c.digits, c.unit);
 }
@@ -53,6 +54,8 @@ void result_table::add(const std::string& name, const nlohmann::ordered_json& fi
     if (value.is_number()) row[key] = nlohmann::ordered_json::parse(fmt::format("{:.6g}", rounded(value.get<double>())));
     else row[key] = value;
   }
+  for (const column& c : columns_)
+    if (!row.contains(c.key)) row[c.key] = missing;
   rows_.push_back(std::move(row));
 }
 

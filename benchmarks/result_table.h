@@ -36,6 +36,6 @@ class result_table {
 
 /// Rows on which other processes used more cores than this are marked: they are worth little.
 inline constexpr double quiet_enough = 0.1;
-inline const column others_column{"others", "cores used by others", 2};
+inline const column others_column{"others", "others", 2};
 
 }  // namespace qkv::benchmarks

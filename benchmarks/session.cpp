@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
 
 #include "qkv/base/threads.h"
 
@@ -50,7 +51,7 @@ session::session(options o) : options_(std::move(o)), patience_left_(options_.pa
 
 std::vector<column> session::peer_columns() const {
   if (peers_.empty()) return {};
-  std::vector<column> columns{{"pytorch", "PyTorch ms", 2}, {"ratio", "times PyTorch " + peers_[0]->capability(), 2}};
+  std::vector<column> columns{{"pytorch", fmt::format("PyTorch {} ms", peers_[0]->version()), 2}, {"ratio", "times PyTorch " + peers_[0]->capability(), 2}};
   if (peers_.size() > 1) columns.push_back({"ratio_default", "times PyTorch " + peers_[1]->capability(), 2});
   return columns;
 }
@@ -76,13 +77,27 @@ std::vector<trial> session::peer_trials(const nlohmann::json& which) {
   return trials;
 }
 
-bool session::wants(const std::string& table_name, const std::string& row) const {
-  return (table_name + ": " + row).find(options_.filter) != std::string::npos;
+bool session::wants(const std::string& table_name, const std::string& row) {
+  const bool yes = (table_name + ": " + row).find(options_.filter) != std::string::npos;
+  wanted_any_ |= yes;
+  return yes;
+}
+
+void session::wait_for_quiet() {
+  while (patience_left_ > 0) {
+    const double start = seconds_now();
+    const load_meter load({});
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    if (load.others() <= quiet_enough) return;
+    patience_left_ -= seconds_now() - start;
+  }
 }
 
 turns session::take_turns(std::vector<trial> contestants) {
+  wait_for_quiet();
   turns best = one_attempt(contestants);
   while (best.others > quiet_enough && patience_left_ > 0) {
+    wait_for_quiet();
     const double start = seconds_now();
     turns again = one_attempt(contestants);
     patience_left_ -= seconds_now() - start;

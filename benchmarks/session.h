@@ -19,7 +19,7 @@ struct options {
   std::string text;       ///< what to learn from, for the training curves
   bool quick = false;     ///< fewer rounds
   bool thorough = false;  ///< also what takes minutes
-  double patience = 0;    ///< seconds that noisy rows may be measured again
+  double patience = 0;    ///< seconds to wait for a quiet machine, and to measure noisy rows again
 };
 
 /// Medians of seconds a call, in the order of the contestants.
@@ -45,7 +45,8 @@ class session {
   std::vector<trial> peer_trials(const nlohmann::json& which);
 
   /// Whether the row is wanted.
-  bool wants(const std::string& table_name, const std::string& row) const;
+  bool wants(const std::string& table_name, const std::string& row);
+  bool wanted_any() const { return wanted_any_; }
 
   /// All contestants, one trial each, then again, until there are rounds enough; the peak is probed between.  While the
   /// machine is noisy and patience lasts, all over again; the quietest counts.
@@ -54,12 +55,14 @@ class session {
   void keep(const result_table& t) const;
 
  private:
+  void wait_for_quiet();  ///< as long as patience lasts
   turns one_attempt(const std::vector<trial>& contestants);
 
   options options_;
   peak_meter peak_;
   std::vector<std::unique_ptr<peer>> peers_;
   double patience_left_;
+  bool wanted_any_ = false;
 };
 
 }  // namespace qkv::benchmarks

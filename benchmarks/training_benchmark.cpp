@@ -1,9 +1,6 @@
 // Training a small decoder on characters: tokens a second beside PyTorch, and what is learned in 2,000 steps.
 #include <fmt/format.h>
 
-#include <cmath>
-#include <stdexcept>
-
 #include "benchmarks/tables.h"
 #include "qkv/io/text_file.h"
 #include "qkv/tokens/characters.h"
@@ -78,8 +75,7 @@ void measure_training(session& s) {
 }
 
 void measure_training_curves(session& s) {
-  if (!s.wants("training_curves", "")) return;
-  if (s.chosen().text.empty()) throw std::runtime_error("training --thorough: expected --text FILE, the text to learn from");
+  if (!s.wants("training_curves", "validation loss")) return;
   const std::string text = read_text(s.chosen().text);
   const character_vocabulary vocabulary(text);
   const auto tokens = vocabulary.encode(text);
