@@ -36,12 +36,15 @@ class backward_pass {
     clear(dq_, x_.q), clear(dk_, x_.k), clear(dv_, x_.v);
     list_work();
     give_memory();
-    parallel_for(long(w_.packing.size()), [&](long n, int) { pack(n); });
     chain_pieces();
-    parallel_for(long(chain_count_), [&](long n, int thread) {
-      for (std::size_t i = n; i < w_.items.size(); i += chain_count_) key_blocks(w_.items[i], thread);
+    const auto each_query_block = [&](const auto& f) {
+      parallel_for(long(w_.packing.size()), [&](long n, int) { f(w_.packing[n], 0); });
+    };
+    if (!alone_) each_query_block([&](const auto& i, int thread) { pack(i, thread); });
+    parallel_for(chain_count_, [&](long n, int thread) {
+      for (std::size_t i = n; i < w_.items.size(); i += chain_count_) work_on(w_.items[i], thread);
     });
-    parallel_for(long(w_.packing.size()), [&](long n, int) { unpack(w_.packing[n]); });
+    if (!alone_) each_query_block([&](const auto& i, int thread) { unpack(i, thread); });
     reduce_learned();
   }
 
@@ -92,18 +95,27 @@ class backward_pass {
     }
   }
 
-  struct layout {  // floats of one query block of one head
-    long q_tiles, q_rows, d_tiles, d_rows, total;
-  };
+  // With one partition, a piece packs its own queries and nobody else reads them: a thread's memory serves piece after
+  // piece and stays in its cache.  Otherwise the queries of all heads are packed first, for all partitions.
   void give_memory() {
-    const long blocks = w_.first_block.back() * heads_, tiles = backward_side * depth_, rows = backward_side * padded_depth_,
-               d_tiles = backward_side * columns_, d_rows = backward_side * padded_columns_;
-    float* at = w_.packed.get<float>(blocks * (tiles + rows + d_tiles + d_rows + 2 * backward_side + rows * partitions_));
-    const auto take = [&](long floats) { return std::exchange(at, at + floats); };
-    dq_stride_ = blocks * rows;
-    base_ = packed_queries{take(blocks * tiles), take(blocks * rows), take(blocks * d_tiles), take(blocks * d_rows),
-             take(blocks * backward_side), take(blocks * backward_side), w_.finite.get<unsigned char>(blocks),
-             take(dq_stride_ * partitions_), nullptr, 0};
+    for (const sequence& s : plan_.sequences) longest_ = std::max(longest_, plan_.query_blocks(s));
+    alone_ = partitions_ == 1;
+    side_ = backward_side;
+    if (longest_ <= 1) {  // short heads: no more rows than they have
+      long rows = 1;
+      for (const sequence& s : plan_.sequences) rows = std::max(rows, s.queries);
+      side_ = (rows + kernel_.tile_rows - 1) / kernel_.tile_rows * kernel_.tile_rows;
+    }
+    const long blocks = alone_ ? thread_count() * group_ * longest_ : w_.first_block.back() * heads_;
+    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, padded_depth_ * partitions_};
+    const auto floats = [&](long width) { return (blocks * side_ * width + 15) / 16 * 16; };
+    long all_floats = 0;
+    for (long width : widths) all_floats += floats(width);
+    float* at = w_.packed.get<float>(all_floats);
+    const auto take = [&](int n) { return std::exchange(at, at + floats(widths[n])); };
+    dq_stride_ = blocks * side_ * padded_depth_;
+    base_ = packed_queries{side_,   take(0), take(1), take(2), take(3), take(4), take(5), w_.finite.get<unsigned char>(blocks),
+                           take(6), nullptr, 0};
     scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
     scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
     heads_of_thread_ = w_.heads.get<packed_queries>(group_ * thread_count());
@@ -119,22 +131,25 @@ class backward_pass {
     return {parameters_.data(), parameters_.size() - (formula_.sink() ? 1 : 0)};
   }
 
+  // The number of a head's first query block, counted over all heads of all sequences.
+  long first_block(long sequence, long head) const {
+    return w_.first_block[sequence] * heads_ + head * plan_.query_blocks(plan_.sequences[sequence]);
+  }
   // One head's part of the packed memory.
-  packed_queries packed(long sequence, long head, long partition) const {
-    const long first = w_.first_block[sequence] * heads_ + head * plan_.query_blocks(plan_.sequences[sequence]);
-    const long side = first * backward_side;
+  packed_queries packed(long sequence, long head, long partition, int thread) const {
+    const long first = alone_ ? (thread * group_ + head % group_) * longest_ : first_block(sequence, head);
+    const long row = first * side_;
     packed_queries p = base_;
-    p.q_tiles += side * depth_, p.q_rows += side * padded_depth_;
-    p.d_tiles += side * columns_, p.d_rows += side * padded_columns_;
-    p.lse += side, p.delta += side, p.finite += first;
-    p.dq += partition * dq_stride_ + side * padded_depth_;
+    p.q_tiles += row * depth_, p.q_rows += row * padded_depth_;
+    p.d_tiles += row * columns_, p.d_rows += row * padded_columns_;
+    p.lse += row, p.delta += row, p.finite += first;
+    p.dq += partition * dq_stride_ + row * padded_depth_;
     p.live = &plan_.live(sequence, head);
     p.head = head;
     return p;
   }
 
-  void pack(long n) {
-    const auto& i = w_.packing[n];
+  void pack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long first = i.block * backward_side, t = s.q0 + first;
     const packing_work w{&formula_, depth_, columns_, float(formula_.scale(depth_)), i.block,
@@ -143,7 +158,7 @@ class backward_pass {
                          &out_(s.row, t, i.head, 0), out_.strides[1],
                          &dout_(s.row, t, i.head, 0), dout_.strides[1],
                          &lse_(s.row, t, i.head), lse_.strides[1],
-                         packed(i.sequence, i.head, 0)};
+                         packed(i.sequence, i.head, 0, thread)};
     kernel_.pack_queries(w);
     if (!sink_) return;
     // The sink's weight is exp(sink - lse); it has no value, so its score's gradient is -weight * delta.
@@ -154,15 +169,26 @@ class backward_pass {
       if (lse > -std::numeric_limits<float>::infinity()) total -= std::exp(sink - lse) * w.to.delta[first + r];
       else if (lse != lse) total = lse;
     }
-    private_[n] = total;
+    private_[first_block(i.sequence, i.head) + i.block] = total;
+  }
+
+  void work_on(const workspace::state::item& piece, int thread) {
+    const auto each_query_block = [&](const auto& f) {
+      for (long n = 0; n < group_; ++n)
+        for (long b = 0; b < plan_.query_blocks(plan_.sequences[piece.sequence]); ++b)
+          f(workspace::state::item{piece.sequence, piece.head * group_ + n, b});
+    };
+    if (alone_) each_query_block([&](const auto& i) { pack(i, thread); });
+    key_blocks(piece, thread);
+    if (alone_) each_query_block([&](const auto& i) { unpack(i, thread); });
   }
 
   void key_blocks(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     packed_queries* const heads = heads_of_thread_ + thread * group_;
     for (long n = 0; n < group_; ++n) {
-      heads[n] = packed(i.sequence, i.head * group_ + n, i.block);
-      std::fill_n(heads[n].dq, plan_.query_blocks(s) * backward_side * padded_depth_, 0.f);
+      heads[n] = packed(i.sequence, i.head * group_ + n, i.block, thread);
+      std::fill_n(heads[n].dq, plan_.query_blocks(s) * side_ * padded_depth_, 0.f);
     }
     if (s.keys == 0) return;
     float* mine = private_ + sink_ + ((i.sequence * key_heads_ + i.head) * partitions_ + i.block) * private_floats_;
@@ -190,10 +216,10 @@ class backward_pass {
     for (w.key_block = i.block; w.key_block < plan_.key_blocks(s); w.key_block += partitions_) kernel_.key_block(w);
   }
 
-  void unpack(const workspace::state::item& i) {
+  void unpack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long first = i.block * backward_side;
-    kernel_.unpack_dq(packed(i.sequence, i.head, 0).dq + first * padded_depth_, partitions_, dq_stride_,
+    kernel_.unpack_dq(packed(i.sequence, i.head, 0, thread).dq + first * padded_depth_, partitions_, dq_stride_,
                       std::min(backward_side, s.queries - first), depth_, &dq_(s.row, s.q0 + first, i.head, 0), dq_.strides[1]);
   }
 
@@ -219,6 +245,8 @@ class backward_pass {
   attention_plan& plan_;
   const std::vector<parameter> parameters_;
   long heads_ = 0, key_heads_ = 0, group_ = 0, depth_ = 0, columns_ = 0, padded_depth_ = 0, padded_columns_ = 0;
+  long longest_ = 0, side_ = backward_side;
+  bool alone_ = false;
   long partitions_ = 1, chain_count_ = 0, dq_stride_ = 0, scratch_floats_ = 0, private_floats_ = 0, sink_ = 0;
   packed_queries base_{};
   packed_queries* heads_of_thread_ = nullptr;

@@ -62,8 +62,10 @@ class key_block {
   }
 
   void finish() const {
-    unpack(dk, depth, w.depth, w.scale, w.dk + first_key * w.dk_stride, w.dk_stride);
-    unpack(dv, columns, w.columns, 1.f, w.dv + first_key * w.dv_stride, w.dv_stride);
+    for (long j = 0; j < keys; ++j) {
+      unpack_row(dk + packed_row(j, depth), w.depth, w.scale, w.dk + (first_key + j) * w.dk_stride);
+      unpack_row(dv + packed_row(j, columns), w.columns, 1.f, w.dv + (first_key + j) * w.dv_stride);
+    }
   }
 
  private:
@@ -177,10 +179,10 @@ class key_block {
       if (begin >= end) continue;
       for (long c = 0; c < columns; c += tile_columns)
         add<1, pitch>(dv + g * tile_rows * columns + c * tile_rows, p + begin * pitch + g * tile_rows,
-                      h->d_rows + block * side * columns + c * side + begin * tile_columns, end - begin);
+                      h->d_rows + block * h->side * columns + c * h->side + begin * tile_columns, end - begin);
       for (long c = 0; c < depth; c += tile_columns)
         add<1, pitch>(dk + g * tile_rows * depth + c * tile_rows, ds + begin * pitch + g * tile_rows,
-                      h->q_rows + block * side * depth + c * side + begin * tile_columns, end - begin);
+                      h->q_rows + block * h->side * depth + c * h->side + begin * tile_columns, end - begin);
     }
   }
   // 5  dQ += dS K.
@@ -195,13 +197,6 @@ class key_block {
 
   // A block with NaN or infinity in it: link by link, so that a link that does not exist leaves no trace.
   void careful(long block);
-
-  void unpack(const float* sums, long packed_columns, long n, float factor, float* to_rows, long stride) const {
-    for (long j = 0; j < keys; ++j)
-      for (long c = 0; c < n; ++c)
-        to_rows[j * stride + c] = factor * sums[j / tile_rows * tile_rows * packed_columns + c / tile_columns * tile_rows * tile_columns +
-                                                j % tile_rows * tile_columns + c % tile_columns];
-  }
 
   const backward_work& w;
   const long depth, columns;  // rounded up to whole panels
@@ -221,16 +216,15 @@ class key_block {
 };
 
 void key_block::careful(long block) {
-  const auto packed = [](long row, long c, long all) {  // where (row, c) stands in a [panel][column panel] buffer
-    return row / tile_rows * tile_rows * all + c / tile_columns * tile_rows * tile_columns + row % tile_rows * tile_columns +
-           c % tile_columns;
+  const auto packed = [](long row, long c, long all) {
+    return packed_row(row, all) + c / tile_columns * tile_rows * tile_columns + c % tile_columns;
   };
   const float *const k = w.k + first_key * w.k_stride, *const v = w.v + first_key * w.v_stride;
   for (long i = 0; i < rows; ++i) {
-    const float* const q = h->q_rows + block * side * depth + i * tile_columns;
-    const float* const d = h->d_rows + block * side * columns + i * tile_columns;
-    const auto q_at = [&](long c) { return q[c / tile_columns * side * tile_columns + c % tile_columns]; };
-    const auto d_at = [&](long e) { return d[e / tile_columns * side * tile_columns + e % tile_columns]; };
+    const float* const q = h->q_rows + block * h->side * depth + i * tile_columns;
+    const float* const d = h->d_rows + block * h->side * columns + i * tile_columns;
+    const auto q_at = [&](long c) { return q[c / tile_columns * h->side * tile_columns + c % tile_columns]; };
+    const auto d_at = [&](long e) { return d[e / tile_columns * h->side * tile_columns + e % tile_columns]; };
     tile t = block_tile();
     t.row += i, t.rows = 1;
     alignas(64) std::int32_t truth[side];

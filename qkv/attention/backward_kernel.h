@@ -7,8 +7,9 @@ namespace qkv {
 
 inline constexpr long backward_side = 96;  ///< queries and keys in a block; a multiple of every set's tile sides
 
-/// One query head, packed once for all key blocks.
+/// One query head, packed once for all key blocks.  A query block takes `side` rows of each array.
 struct packed_queries {
+  long side;           ///< backward_side, or less where a head has one shorter block; a multiple of tile_rows
   float* q_tiles;      ///< [panel][D][tile_rows], times scale (and log2(e) if the formula has no scores)
   float* q_rows;       ///< [query block][column panel][side][tile_columns]
   float* d_tiles;      ///< dout, [panel][E][tile_rows]

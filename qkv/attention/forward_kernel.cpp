@@ -62,7 +62,6 @@ class query_block {
   void finish() const {
     for (int i = 0; i < w.where.rows; ++i) {
       float total = sum(load(sums[i])), m = reference[i], factor = 0;
-      float* const out = w.out + i * w.out_stride;
       if (total != 0) {
         if (w.sink) {  // one more score, without a value
           const float s = *w.sink * log2_e, top = s > m ? s : m;
@@ -74,11 +73,7 @@ class query_block {
           factor = 1 / total;
         }
       }
-      for (long c = 0; c < w.columns; c += tile_columns) {
-        const float* const x = o + i / tile_rows * tile_rows * columns + c * tile_rows + i % tile_rows * tile_columns;
-        const long n = w.columns - c < tile_columns ? w.columns - c : tile_columns;
-        for (long e = 0; e < n; ++e) out[c + e] = x[e] * factor;
-      }
+      unpack_row(o + packed_row(i, columns), w.columns, factor, w.out + i * w.out_stride);
       w.lse[i * w.lse_stride] = total != 0 ? (m + __builtin_log2f(total)) * ln_2 : -infinity;
     }
   }
@@ -210,7 +205,7 @@ class query_block {
     by = by < -252 ? -252 : by > 252 ? 252 : by;
     const reals half = exp2(reals(by * 0.5f));  // twice, as 2^252 is beyond fp32
     store(sums[row], load(sums[row]) * half * half);
-    float* const start = o + row / tile_rows * tile_rows * columns + row % tile_rows * tile_columns;
+    float* const start = o + packed_row(row, columns);
     for (float* at = start; at < start + tile_rows * columns; at += tile_rows * tile_columns)
       for (int c = 0; c < tile_columns; c += width) store(at + c, load(at + c) * half * half);
   }
@@ -250,8 +245,7 @@ class query_block {
         for (int j = from[i] * tile_columns; j < to[i] * tile_columns && j < keys; ++j)
           if (const float weight = p[r * pitch + j]; weight != 0)
             for (long e = 0; e < w.columns; ++e)
-              o[i * tile_rows * columns + e / tile_columns * tile_rows * tile_columns +
-                r % tile_rows * tile_columns + e % tile_columns] +=
+              o[packed_row(r, columns) + e / tile_columns * tile_rows * tile_columns + e % tile_columns] +=
                   weight * w.head.raw_values[(first_key + j) * w.head.raw_value_stride + e];
     }
   }

@@ -4,8 +4,9 @@
 namespace qkv::oracle {
 namespace {
 
-tensor in_double(const tensor& x, const char* name_and_letters) {
-  if (x.rank() != 4) refuse("oracle attention", name_and_letters, to_string(x.shape()));
+tensor in_double(const tensor& x, const char* name, const char* letters) {
+  if (x.rank() != 4)
+    refuse("oracle attention", std::string(name) + " " + letters, std::string(name) + " " + to_string(x.shape()));
   return x.to(dtype::float64).to_contiguous();
 }
 
@@ -14,9 +15,9 @@ tensor in_double(const tensor& x, const char* name_and_letters) {
 attention_run::attention_run(std::shared_ptr<const formula> f, const tensor& q, const tensor& k, const tensor& v,
                              alignment align, sequences ragged)
     : formula_(std::move(f)),
-      q_(in_double(q, "q [B, T, H, D]")),
-      k_(in_double(k, "k [B, S, G, D]")),
-      v_(in_double(v, "v [B, S, G, E]")),
+      q_(in_double(q, "q", "[B, T, H, D]")),
+      k_(in_double(k, "k", "[B, S, G, D]")),
+      v_(in_double(v, "v", "[B, S, G, E]")),
       align_(align),
       ragged_(std::move(ragged)) {
   attended::operator=(forward(*formula_, problem()));
@@ -27,11 +28,11 @@ problem_of<double> attention_run::problem() const {
 }
 
 attention_gradients attention_run::backward(const tensor& dout) const {
-  return oracle::backward(*formula_, problem(), in_double(dout, "dout [B, T, H, E]").view<const double, 4>());
+  return oracle::backward(*formula_, problem(), in_double(dout, "dout", "[B, T, H, E]").view<const double, 4>());
 }
 
 attention_gradients attention_run::backward(const tensor& dout, const attended& whole) const {
-  return backward_of_part(*formula_, problem(), whole, in_double(dout, "dout [B, T, H, E]").view<const double, 4>());
+  return backward_of_part(*formula_, problem(), whole, in_double(dout, "dout", "[B, T, H, E]").view<const double, 4>());
 }
 
 tensor attention_run::weights() const { return oracle::weights(*formula_, problem()); }

@@ -22,21 +22,26 @@ typedef std::int32_t four_places __attribute__((vector_size(16)));
 /// One panel of Side rows, depth-major: to[d * Side + r] = factor * from[r * stride + d]; rows past `rows` become 0.
 template <int Side>
 inline bool pack_panel(const float* from, long stride, long rows, long depth, float factor, float* to) {
+  static_assert(Side % 2 == 0);
   four odd = {};  // stays 0 as long as all is finite: x - x is 0 or NaN
   float odd_rest = 0;
   for (int r = 0; r < Side; r += 4) {
+    constexpr unsigned whole = sizeof(four);
+    const unsigned bytes = Side - r < 4 ? whole / 2 : whole;  // what the panel has room for
     long d = 0;
-    if (r + 4 <= Side && r + 4 <= rows)
-      for (; d + 4 <= depth; d += 4) {
-        four x[4];
-        for (int i = 0; i < 4; ++i) __builtin_memcpy(&x[i], from + (r + i) * stride + d, 16);
-        for (int i = 0; i < 4; ++i) odd += x[i] - x[i];
-        transpose_four(x);
-        for (int i = 0; i < 4; ++i) {
-          const four y = x[i] * factor;
-          __builtin_memcpy(to + (d + i) * Side + r, &y, 16);
-        }
+    for (; d + 4 <= depth; d += 4) {
+      four x[4] = {};
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i)
+        if (r + i < rows && r + i < Side) __builtin_memcpy(&x[i], from + (r + i) * stride + d, whole), odd += x[i] - x[i];
+      transpose_four(x);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const four y = x[i] * factor;
+        if (bytes == whole) __builtin_memcpy(to + (d + i) * Side + r, &y, whole);
+        else __builtin_memcpy(to + (d + i) * Side + r, &y, whole / 2);
       }
+    }
     for (; d < depth; ++d)
       for (int i = r; i < r + 4 && i < Side; ++i) {
         const float x = i < rows ? from[i * stride + d] : 0.f;
@@ -70,6 +75,21 @@ inline bool pack_rows(const float* from, long stride, long rows, long padded_row
       }
     }
   return sum(odd) + odd_rest == 0;
+}
+
+/// Where row r of a packed result [row panel][column panel][tile_rows][tile_columns] begins.
+constexpr long packed_row(long r, long padded_columns) {
+  return r / tile_rows * tile_rows * padded_columns + r % tile_rows * tile_columns;
+}
+/// One such row, back to a dense one: to[c] = factor * its columns.
+inline void unpack_row(const float* from, long columns, float factor, float* to) {
+  constexpr long panel_stride = tile_rows * tile_columns;
+  long c = 0;
+  for (; c + tile_columns <= columns; c += tile_columns, from += panel_stride) {
+    store(to + c, load(from) * reals(factor));
+    store(to + c + width, load(from + width) * reals(factor));
+  }
+  for (long i = 0; c + i < columns; ++i) to[c + i] = factor * from[i];
 }
 
 constexpr long rounded_up(long x, long to) { return (x + to - 1) / to * to; }

@@ -20,8 +20,8 @@ void pack_queries(const packing_work& w) {
     finite &= pack_panel<tile_rows>(w.dout + i * w.dout_stride, w.dout_stride, w.rows - i, w.columns, 1.f,
                                     w.to.d_tiles + (first + i) * w.columns);
   }
-  pack_rows(w.q, w.q_stride, w.rows, padded, w.depth, 1.f, w.to.q_rows + first * depth, side * tile_columns);
-  pack_rows(w.dout, w.dout_stride, w.rows, padded, w.columns, 1.f, w.to.d_rows + first * columns, side * tile_columns);
+  pack_rows(w.q, w.q_stride, w.rows, padded, w.depth, 1.f, w.to.q_rows + first * depth, w.to.side * tile_columns);
+  pack_rows(w.dout, w.dout_stride, w.rows, padded, w.columns, 1.f, w.to.d_rows + first * columns, w.to.side * tile_columns);
   for (long i = 0; i < padded; ++i) {
     float delta = 0, lse = 0;
     if (i < w.rows) {
@@ -43,14 +43,14 @@ void pack_queries(const packing_work& w) {
 
 void unpack_dq(const float* packed, long partitions, long stride, long rows, long depth, float* dq, long dq_stride) {
   const long all = rounded_up(depth, tile_columns);
-  for (long i = 0; i < rows; ++i)
-    for (long c = 0; c < depth; ++c) {
-      const float* const x = packed + i / tile_rows * tile_rows * all + c / tile_columns * tile_rows * tile_columns +
-                             i % tile_rows * tile_columns + c % tile_columns;
-      float total = 0;
-      for (long n = 0; n < partitions; ++n) total += x[n * stride];
-      dq[i * dq_stride + c] = total;
-    }
+  for (long i = 0; i < rows; ++i) {
+    const float* const from = packed + packed_row(i, all);
+    float* const to = dq + i * dq_stride;
+    unpack_row(from, depth, 1.f, to);
+    for (long n = 1; n < partitions; ++n)
+      for (long c = 0; c < depth; ++c)
+        to[c] += from[n * stride + c / tile_columns * tile_rows * tile_columns + c % tile_columns];
+  }
 }
 
 }  // namespace
