@@ -69,13 +69,19 @@ class forward_pass {
   void run() {
     clear_padding(x_, out_, lse_);
     list_work();
-    const long blocks = w_.first_block.back() * x_.k.sizes[2];
+    // Many key heads: a thread packs one, serves its queries, and uses the memory, still in its cache, for the next.
+    // Few: the keys and values of all are packed first, and query blocks are dealt out one by one.
+    const long key_heads = x_.k.sizes[2], pieces = long(plan_.sequences.size()) * key_heads;
+    alone_ = pieces >= many_pieces;
+    for (const sequence& s : plan_.sequences) longest_ = std::max(longest_, plan_.key_blocks(s));
+    const long blocks = alone_ ? longest_ * thread_count() : w_.first_block.back() * key_heads;
     keys_ = w_.packed.get<float>(blocks * (key_floats_ + value_floats_));
     values_ = keys_ + blocks * key_floats_;
     finite_ = w_.finite.get<unsigned char>(blocks);
     scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
     scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
-    parallel_for(long(w_.packing.size()), [&](long n, int) { pack(w_.packing[n]); });
+    if (alone_) return parallel_for(pieces, [&](long n, int thread) { work_on(n / key_heads, n % key_heads, thread); });
+    parallel_for(long(w_.packing.size()), [&](long n, int thread) { pack(w_.packing[n], thread); });
     parallel_for(long(w_.items.size()), [&](long n, int thread) { attend(w_.items[n], thread); });
   }
 
@@ -92,14 +98,22 @@ class forward_pass {
         for (long b = plan_.query_blocks(s) - 1; b >= 0; --b) w_.items.push_back({n, h, b});
     }
   }
+  void work_on(long sequence, long key_head, int thread) {
+    const qkv::sequence& s = plan_.sequences[sequence];
+    const long group = x_.q.sizes[2] / x_.k.sizes[2];
+    for (long b = 0; b < plan_.key_blocks(s); ++b) pack({sequence, key_head, b}, thread);
+    for (long h = key_head * group; h < (key_head + 1) * group; ++h)
+      for (long b = 0; b < plan_.query_blocks(s); ++b) attend({sequence, h, b}, thread);
+  }
   // Blocks of one key head of one sequence lie together.
-  long first_block(long sequence, long key_head) const {
+  long first_block(long sequence, long key_head, int thread) const {
+    if (alone_) return thread * longest_;
     return w_.first_block[sequence] * x_.k.sizes[2] + key_head * plan_.key_blocks(plan_.sequences[sequence]);
   }
 
-  void pack(const workspace::state::item& i) {
+  void pack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
-    const long first = i.block * plan_.sides.keys, block = first_block(i.sequence, i.head) + i.block;
+    const long first = i.block * plan_.sides.keys, block = first_block(i.sequence, i.head, thread) + i.block;
     finite_[block] = kernel_.pack_keys_values(
         &x_.k(s.row, s.k0 + first, i.head, 0), x_.k.strides[1], &x_.v(s.row, s.k0 + first, i.head, 0), x_.v.strides[1],
         std::min(plan_.sides.keys, s.keys - first), plan_.sides.keys, depth_, columns_, keys_ + block * key_floats_,
@@ -109,7 +123,7 @@ class forward_pass {
   void attend(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long g = i.head / (x_.q.sizes[2] / x_.k.sizes[2]), first = i.block * forward_query_side;
-    const long block = first_block(i.sequence, g);
+    const long block = first_block(i.sequence, g, thread);
     const live_list& live = plan_.live(i.sequence, i.head);
     const tensor* sink = formula_.sink();
     const bool any = s.keys > 0;
@@ -143,6 +157,9 @@ class forward_pass {
   workspace::state& w_;
   const forward_kernel_table& kernel_;
   attention_plan& plan_;
+  static constexpr long many_pieces = 16;  // enough for any number of threads a desk has
+  bool alone_ = false;
+  long longest_ = 0;  // key blocks of the longest sequence
   long depth_ = 0, columns_ = 0, key_floats_ = 0, value_floats_ = 0, scratch_floats_ = 0;
   float *keys_ = nullptr, *values_ = nullptr, *scratch_ = nullptr;
   unsigned char* finite_ = nullptr;
