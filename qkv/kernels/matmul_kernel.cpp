@@ -1,5 +1,5 @@
-// One block of a dense product.  Order of loops, outermost first: panels of B, depth blocks, tiles of rows: B is read
-// from end to end, once; a panel's part of one depth block stays in L1 while A's rows, from L2, pass by.
+// One block of a dense product.  Order of loops, outermost first: depth blocks, panels of B, tiles of rows: a panel's
+// part of one depth block stays in L1 while A's rows, from L2, pass by (Goto & van de Geijn 2008).
 // Sums continue from C between depth blocks, so the bits do not depend on how the depth is cut.
 #include "qkv/kernels/matmul.h"
 
@@ -109,10 +109,10 @@ struct prefetcher {
   }
 };
 
-/// All tiles of one panel within one depth block.
+/// All tiles of one panel within one depth block; `next_b` is what will be read after it.
 template <class Strides>
-void panel_product(const product_block& block, const Strides strides, tile_place t) {
-  prefetcher following(t.b + t.depth * tile_columns, t.depth * tile_columns, block.rows / tile_rows);
+void panel_product(const product_block& block, const Strides strides, tile_place t, const float* next_b) {
+  prefetcher following(next_b, t.depth * tile_columns, block.rows / tile_rows);
   const any_strides any{strides.row, strides.depth};
   const long tile_stride = block.a_packed ? block.depth * tile_rows : any.row * tile_rows;
   for (t.row = 0; t.row + tile_rows <= block.rows; t.row += tile_rows) {
@@ -126,24 +126,27 @@ void panel_product(const product_block& block, const Strides strides, tile_place
 
 template <class Strides>
 void block_product(const product_block& block, const Strides strides) {
-  for (long n = 0; n < block.columns; n += tile_columns) {
-    const long columns = block.columns - n < tile_columns ? block.columns - n : tile_columns;
-    long k = 0;
-    do {  // once for depth 0 too: C must still be written
-      const long depth = block.depth - k < block.depth_block ? block.depth - k : block.depth_block;
+  const long panel_size = block.depth * tile_columns;
+  long k = 0;
+  do {  // once for depth 0 too: C must still be written
+    const long depth = block.depth - k < block.depth_block ? block.depth - k : block.depth_block;
+    for (long n = 0; n < block.columns; n += tile_columns) {
+      const float* b = block.b + n * block.depth + k * tile_columns;
+      const bool last_panel = n + tile_columns >= block.columns;
       panel_product(block, strides,
                     {.a = block.a + k * strides.depth,
-                     .b = block.b + n * block.depth + k * tile_columns,
+                     .b = b,
                      .c = block.c + n,
                      .row = 0,
                      .column = n,
-                     .columns = columns,
+                     .columns = last_panel ? block.columns - n : tile_columns,
                      .depth = depth,
                      .from_c = block.add || k > 0,
-                     .last = k + depth == block.depth});
-      k += depth;
-    } while (k < block.depth);
-  }
+                     .last = k + depth == block.depth},
+                    last_panel ? block.b + (k + depth) * tile_columns : b + panel_size);
+    }
+    k += depth;
+  } while (k < block.depth);
 }
 
 void multiply(const product_block& block) {

@@ -115,7 +115,8 @@ void cut_into_items(product_plan& plan, long rows, long columns, long depth, int
   const auto items = [&] { return divide_up(rows, tiles * tile_rows) * divide_up(columns, panels * tile_columns); };
   const auto worth_cutting = [&] { return tiles * tile_rows * panels * tile_columns * depth > (1l << 20); };
   while (items() < 16 && worth_cutting() && (tiles > 1 || panels > 1)) {
-    if (tiles * tile_rows >= panels * tile_columns && tiles > 1) tiles = divide_up(tiles, 2);
+    const bool taller = tiles * tile_rows >= panels * tile_columns;
+    if (panels == 1 || (taller && tiles > 1)) tiles = divide_up(tiles, 2);
     else panels = divide_up(panels, 2);
   }
   plan.block_rows = tiles * tile_rows;
