@@ -17,15 +17,20 @@ namespace {
 constexpr int accumulators = 14;
 volatile float sink;  // results go here, so that nobody computes them at compile time or not at all
 
-// The numbers stay what they are (x * 0.5 + 0.5 * x0), far from overflow and from denormals.
-constexpr float factor = 0.5f, summand = 0.75f;
+// Every sum starts elsewhere, and the compiler does not learn where: equal sums it would make one of.  They approach 1.5,
+// far from overflow and from denormals.
+struct starting_values {
+  volatile float factor = 0.5f, summand = 0.75f;
+  volatile float first[accumulators] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+};
 
 using floats_4 [[gnu::vector_size(16)]] = float;
 
 void portable_loop(long rounds) {
-  volatile float secret_factor = factor, secret_summand = summand;
-  const float a = secret_factor, b = secret_summand;
-  floats_4 x[accumulators] = {};
+  const starting_values start;
+  const float a = start.factor, b = start.summand;
+  floats_4 x[accumulators];
+  for (int i = 0; i < accumulators; ++i) x[i] = floats_4{} + start.first[i];
   for (long n = 0; n < rounds; ++n) {
 #pragma GCC unroll 16
     for (int i = 0; i < accumulators; ++i) x[i] = x[i] * a + b;
@@ -35,9 +40,10 @@ void portable_loop(long rounds) {
 
 #if defined(__x86_64__)
 [[gnu::target("avx2,fma")]] void avx2_loop(long rounds) {
-  volatile float secret_factor = factor, secret_summand = summand;
-  const __m256 a = _mm256_set1_ps(secret_factor), b = _mm256_set1_ps(secret_summand);
-  __m256 x[accumulators] = {};
+  const starting_values start;
+  const __m256 a = _mm256_set1_ps(start.factor), b = _mm256_set1_ps(start.summand);
+  __m256 x[accumulators];
+  for (int i = 0; i < accumulators; ++i) x[i] = _mm256_set1_ps(start.first[i]);
   for (long n = 0; n < rounds; ++n) {
 #pragma GCC unroll 16
     for (int i = 0; i < accumulators; ++i) x[i] = _mm256_fmadd_ps(x[i], a, b);
@@ -46,9 +52,10 @@ void portable_loop(long rounds) {
 }
 
 [[gnu::target("avx512f")]] void avx512_loop(long rounds) {
-  volatile float secret_factor = factor, secret_summand = summand;
-  const __m512 a = _mm512_set1_ps(secret_factor), b = _mm512_set1_ps(secret_summand);
-  __m512 x[accumulators] = {};
+  const starting_values start;
+  const __m512 a = _mm512_set1_ps(start.factor), b = _mm512_set1_ps(start.summand);
+  __m512 x[accumulators];
+  for (int i = 0; i < accumulators; ++i) x[i] = _mm512_set1_ps(start.first[i]);
   for (long n = 0; n < rounds; ++n) {
 #pragma GCC unroll 16
     for (int i = 0; i < accumulators; ++i) x[i] = _mm512_fmadd_ps(x[i], a, b);
@@ -82,7 +89,7 @@ std::uint64_t exclusive_or(const std::uint64_t* words, std::size_t count) {
 }  // namespace
 
 double multiply_add_trial(instruction_set set) {
-  constexpr long rounds = 3'000'000;
+  constexpr long rounds = 1'500'000;
   const loop l = loop_of(set);
   const int threads = thread_count();
   const double start = seconds_now();
