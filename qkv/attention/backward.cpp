@@ -260,6 +260,14 @@ void attention_backward_into(const formula& f, const problem& x, view<const floa
                              std::span<float* const> learned, workspace& w) {
   check("attention backward", f, x);
   check_fused("attention backward", f);
+  const auto &q = x.q.sizes, &k = x.k.sizes, &v = x.v.sizes;
+  const std::array<long, 4> results{q[0], q[1], q[2], v[3]};
+  check_given("attention backward", "out", out, results);
+  check_given("attention backward", "lse", lse, {q[0], q[1], q[2]});
+  check_given("attention backward", "dout", dout, results);
+  check_given("attention backward", "dq", dq, q);
+  check_given("attention backward", "dk", dk, k);
+  check_given("attention backward", "dv", dv, v);
   if (learned.size() != f.parameters().size())
     refuse("attention backward", std::to_string(f.parameters().size()) + " gradients of learned parameters",
            std::to_string(learned.size()));

@@ -168,15 +168,61 @@ struct checks {
   }
 };
 
+/// The tables of a mask, by looking at the last link of each sequence.
+template <class T>
+struct table_checks {
+  const checks<T>& all;
+  const formula& f;
+
+  void run() const {
+    const auto& q = all.x.q.sizes;
+    if (!f.masks() || q[0] * q[1] * q[2] * all.x.k.sizes[1] == 0 || f.tables({0, 0, 0, 1, 0, 1, 0, 1, 1}).empty()) return;
+    std::vector<sequence> sequences;
+    list_sequences(all.x, sequences);
+    for (const sequence& s : sequences)
+      if (s.queries > 0 && s.keys > 0)
+        for (const table_use& use : f.tables({s.number, q[2] - 1, s.queries - 1, 1, s.keys - 1, 1, s.offset, s.queries, s.keys}))
+          one(use);
+  }
+  void one(const table_use& use) const {
+    const auto found = [&] { return "a table " + to_string(use.shape); };
+    if (use.shape.size() == 4) {
+      const parameter flags{tensor::borrow(&nothing, use.shape, {0, 0, 0, 0}), "dense_mask", "B|1 H|1 T|1 S"};
+      if (!all.fits(flags)) refuse(all.operation, "dense_mask " + all.wanted(flags), to_string(use.shape));
+    } else if (use.column >= use.shape.back()) {
+      refuse(all.operation, "a mask's table to have an entry " + text(use.column) + ", where the last link looks", found());
+    } else if (use.shape.size() == 2 && use.shape[0] > 1 && use.row >= use.shape[0]) {
+      refuse(all.operation, "a mask's table to have a row " + text(use.row) + ", or one row for all sequences", found());
+    }
+  }
+  static inline const float nothing = 0;
+};
+
+template <class View, std::size_t Rank>
+void check_given_sizes(const char* operation, const char* name, const View& v, const std::array<long, Rank>& wanted) {
+  if (v.sizes != wanted) refuse(operation, string(name) + " " + text(wanted), text(v.sizes));
+  if (v.size() > 0 && !v.data) refuse(operation, string(name) + " in memory", "a null pointer");
+}
+
 template <class T>
 void check_all(const char* operation, const formula& f, const problem_of<T>& x) {
   const checks<T> all{operation, x};
   all.shapes();
   all.layout();
   for (const parameter& p : f.parameters()) all.learned(p);
+  table_checks<T>{all, f}.run();
 }
 
 }  // namespace
+
+void check_given(const char* operation, const char* name, const view<const float, 4>& v, std::array<long, 4> wanted) {
+  check_given_sizes(operation, name, v, wanted);
+  if (v.size() > 0 && v.sizes[3] > 1 && v.strides[3] != 1)
+    refuse(operation, string(name) + " with unit stride in its last axis", "a stride of " + text(v.strides[3]));
+}
+void check_given(const char* operation, const char* name, const view<const float, 3>& v, std::array<long, 3> wanted) {
+  check_given_sizes(operation, name, v, wanted);
+}
 
 void check(const char* operation, const formula& f, const problem_of<float>& x) { check_all(operation, f, x); }
 void check(const char* operation, const formula& f, const problem_of<double>& x) { check_all(operation, f, x); }

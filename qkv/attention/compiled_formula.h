@@ -19,7 +19,8 @@ class compiled_formula final : public formula {
   static_assert((0 + ... + int(std::same_as<Parts, sequences>)) <= 1, "qkv: two layouts in one call");
 
   std::tuple<Parts...> parts_;
-  std::vector<parameter> parameters_;
+  std::vector<parameter> parameters_;  // as given
+  std::vector<tensor> values_;         // the same, contiguous
 
   template <class Match>
   static constexpr int index_of([[maybe_unused]] Match match) {
@@ -50,9 +51,10 @@ class compiled_formula final : public formula {
 
   template <class Real, class Index>
   learned<Real, Index> accessor(int number, lookups<Index>* log) const {
-    const tensor& t = parameters_[number].values;
+    const tensor& t = values_[number];
     const bool is_double = t.type() == dtype::float64;
-    return {is_double ? static_cast<const void*>(t.data<double>()) : t.data<float>(), is_double, t.shape().data(), number, log};
+    return {is_double ? static_cast<const void*>(t.data<double>()) : t.data<float>(), is_double, t.shape().data(),
+            int(t.rank()), number, log};
   }
 
   // All score parts, from left to right.
@@ -76,12 +78,27 @@ class compiled_formula final : public formula {
     return s;
   }
 
+  // Runs the scores once to see how they look up their parameters.
+  void probe_lookups() const {
+    for (const tensor& t : values_)
+      if (t.size() == 0 || (t.type() != dtype::float32 && t.type() != dtype::float64)) return;  // an error at the door
+    lookups<whole_scalar> log;
+    log.count = 0;
+    scored(dual<real_scalar>(real_scalar(0), real_scalar(1)), position<whole_scalar>{0, 0, 0, 0, 0, 1, 1}, &log);
+    if (log.count > log.most)
+      throw unsupported_error("attention: expected at most " + std::to_string(log.most) +
+                              " lookups of learned parameters in the scores; found " + std::to_string(log.count));
+    for (int l = 0; l < log.count; ++l)
+      if (const parameter& p = parameters_[log.parameter[l]]; log.indices[l] != p.values.rank())
+        refuse("attention", std::string(p.name) + " of as many axes as it is looked up by, " + std::to_string(log.indices[l]),
+               to_string(p.values.shape()));
+  }
+
   template <class Index>
   static position<Index> place(const tile& t, long i, Index key) {
     return {Index(t.offset + t.row + i), key, Index(t.head), Index(t.batch), Index(t.row + i), Index(t.all_rows),
             Index(t.all_keys)};
   }
-  // f(i, j) for every link of a tile.
   static void each_link(const tile& t, auto f) {
     for (long i = 0; i < t.rows; ++i)
       for (long j = 0; j < t.keys; ++j) f(i, j);
@@ -90,10 +107,7 @@ class compiled_formula final : public formula {
  public:
   explicit compiled_formula(std::tuple<Parts...> p) : parts_(std::move(p)) {
     const auto add = [&](const auto& some) {
-      for (const parameter& one : some) {
-        parameters_.push_back(one);
-        parameters_.back().values = one.values.to_contiguous();
-      }
+      for (const parameter& one : some) parameters_.push_back(one), values_.push_back(one.values.to_contiguous());
     };
     add(similarity_part().parameters);
     const auto add_score = [&]<class P>(const P& part) {
@@ -101,6 +115,7 @@ class compiled_formula final : public formula {
     };
     std::apply([&](const auto&... part) { (add_score(part), ...); }, parts_);
     add(weighting_part().sink);
+    probe_lookups();
   }
 
   part_names names() const override { return {similarity_part().name, weighting_part().name}; }
@@ -116,6 +131,12 @@ class compiled_formula final : public formula {
       if constexpr (requires(position<whole_scalar> at) { scalar<bool>(mask_part()(at)); })  // else classify says why
         keep[i * t.keys + j] = scalar<bool>(mask_part()(place<whole_scalar>(t, i, t.key + j))).v;
     });
+  }
+  std::vector<table_use> tables(const tile& t) const override {
+    table::recorder recorder;
+    bool one = false;
+    keep({t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys}, &one);
+    return std::move(recorder.seen);
   }
   void keep(const tile& t, std::int32_t* truth, long pitch) const override {
     widest([&](auto set) {
@@ -233,7 +254,7 @@ class compiled_formula final : public formula {
   closed closed_form() const override { return weighting_part().closed; }
   const row_rule& row() const override { return weighting_part().row; }
   const tensor* sink() const override {
-    return weighting_part().sink.empty() ? nullptr : &parameters_.back().values;
+    return weighting_part().sink.empty() ? nullptr : &values_.back();
   }
 
   /// Fills in alignment and layout.
@@ -249,7 +270,7 @@ class compiled_formula final : public formula {
 
  private:
   double weight(int p, std::size_t c) const {
-    const tensor& t = parameters_[p].values;
+    const tensor& t = values_[p];
     return t.type() == dtype::float64 ? t.data<double>()[c] : t.data<float>()[c];
   }
   template <class R, class V>

@@ -40,6 +40,8 @@ class formula {
   virtual bool masks() const = 0;  ///< false: every link exists
   virtual coverage classify(const position<interval>&) const = 0;
   virtual void keep(const tile&, bool* keep) const = 0;  ///< [rows, keys]
+  /// The tables that the mask looks up for one link, and where.
+  virtual std::vector<table_use> tables(const tile& /*link*/) const { return {}; }
   /// The same on lanes: -1 or 0 for each link, rows `pitch` apart.  Whole registers are written: pitch and the memory
   /// behind a row must allow keys rounded up to the register's width.
   virtual void keep(const tile&, std::int32_t* truth, long pitch) const = 0;

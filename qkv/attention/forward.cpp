@@ -19,7 +19,8 @@ void check_fused(const char* operation, const formula& f) {
                             "and any mask (qkv::oracle has every part, in double precision, at N x N cost)");
   };
   if (f.similarity_form() != form::dot || f.prepare() != vectors::as_given) refuse_part("similarity", f.names().similarity);
-  if (f.closed_form() != closed::exponential || f.row().keep || f.row().blind) refuse_part("weighting", f.names().weighting);
+  if (f.closed_form() != closed::exponential || f.sum_to_one() == normalised::no || f.row().keep || f.row().blind)
+    refuse_part("weighting", f.names().weighting);
   if (f.parameters().size() > most_learned)
     throw unsupported_error(std::string(operation) + ": expected at most " + std::to_string(most_learned) +
                             " learned tensors; found " + std::to_string(f.parameters().size()));
@@ -170,6 +171,9 @@ class forward_pass {
 void attention_into(const formula& f, const problem& x, view<float, 4> out, view<float, 3> lse, workspace& w) {
   check("attention", f, x);
   check_fused("attention", f);
+  const auto &q = x.q.sizes, &v = x.v.sizes;
+  check_given("attention", "out", out, {q[0], q[1], q[2], v[3]});
+  check_given("attention", "lse", lse, {q[0], q[1], q[2]});
   forward_pass(f, x, out, lse, w.inside()).run();
 }
 

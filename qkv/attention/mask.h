@@ -9,6 +9,7 @@
 namespace qkv {
 
 /// A rule `[](auto at) { return at.query >= at.key; }`: the link exists where it holds.
+/// Places are 32-bit numbers in the engine: keep products of places below 2^31.
 template <class F>
 struct mask {
   F rule;
@@ -112,7 +113,7 @@ inline auto dense_mask(const tensor& flags) {
   std::vector<std::int64_t> values;
   const tensor whole = flags.to(dtype::int32).to_contiguous();
   for (std::int32_t x : whole.values<std::int32_t>()) values.push_back(x != 0);
-  const table rows({B * H * T, flags.dim(3)}, std::move(values));
+  const table rows(B * H * T, flags.shape(), std::move(values));
   return mask{[=](auto at) { return rows[(at.batch * b * H + at.head * h) * T + at.row * t, at.key] != 0; }};
 }
 

@@ -41,8 +41,16 @@ void set_lane(L& x, int n, std::int32_t value) {
 }
 }  // namespace detail
 
+class table;
+
+/// A table as a mask looked it up once; collected to check sizes at the door.
+struct table_use {
+  qkv::shape shape;
+  std::int64_t row, column;
+};
+
 /// Whole numbers that a lambda looks up by index: document ids, lengths, flags.  Looking up outside the table reads its
-/// nearest entry (an unselected lane may stand anywhere).
+/// nearest entry (an unselected lane may stand anywhere); a table too short for the call is an error at the door.
 class table {
  public:
   table(std::vector<std::int64_t> row);
@@ -50,7 +58,20 @@ class table {
   /// [rows, columns]; one row serves every batch.  Numbers are kept in 32 bits; throws shape_error if one does not fit.
   table(qkv::shape s, std::vector<std::int64_t> values);
 
+  /// [rows, columns] that stand for an array of four axes: [B or 1, H or 1, T or 1, S].
+  table(std::int64_t rows, qkv::shape four_axes, std::vector<std::int64_t> values);
+
   const qkv::shape& shape() const { return shape_; }
+
+  /// While one lives, scalar lookups on this thread are noted.
+  struct recorder {
+    std::vector<table_use> seen;
+    recorder* outer = recording;
+    recorder() { recording = this; }
+    ~recorder() { recording = outer; }
+    recorder(const recorder&) = delete;
+    recorder& operator=(const recorder&) = delete;
+  };
 
   template <class Index> Index operator[](Index j) const { return lookup(Index(0), j); }
   template <class Index> Index operator[](Index i, Index j) const { return lookup(i, j); }
@@ -60,6 +81,8 @@ class table {
  private:
   template <class Index>
   Index lookup(Index i, Index j) const {
+    if constexpr (std::same_as<Index, whole_scalar>)
+      if (recording) recording->seen.push_back({shape_, i.v, j.v});
     Index r;
     for (int n = 0; n < detail::lanes_in<Index>; ++n)
       detail::set_lane(r, n, (entry(detail::lane(i, n), detail::lane(j, n))));
@@ -70,6 +93,7 @@ class table {
     j = j < 0 ? 0 : j >= columns_ ? columns_ - 1 : j;
     return values_[i * columns_ + j];
   }
+  static thread_local recorder* recording;
   interval range(interval i, interval j) const;  // least and greatest entry of a rectangle
 
   qkv::shape shape_;
@@ -93,6 +117,7 @@ struct lookups {
   static constexpr int most = 16;
   int count = 0;
   int parameter[most];
+  int indices[most];  ///< how many indices it was looked up by
   Index offset[most];
   int varied = -1;  ///< the lookup whose derivative is being taken
 };
@@ -103,6 +128,7 @@ struct learned {
   const void* data;     // float for lanes; for the oracle float or double
   bool is_double;
   const long* sizes;
+  int rank;
   int number;
   lookups<Index>* log = nullptr;
 
@@ -112,14 +138,18 @@ struct learned {
                   "qkv: a learned parameter is looked up by indices, such as slope[at.head]");
     const Index index[] = {Index(at)...};
     Index offset(0);
-    for (unsigned d = 0; d < sizeof...(I); ++d)  // held back: lanes past the last key look too, in vain
+    for (int d = 0; d < int(sizeof...(I)) && d < rank; ++d)  // held back: lanes past the last key look too, in vain
       offset = offset * Index(sizes[d]) + min(max(index[d], Index(0)), Index(sizes[d] - 1));
     Real r(0);
     read(value_of(r), offset);
     if constexpr (requires { r.slope; })
       if (log) {
         if (log->varied == log->count) r.slope = decltype(r.slope)(1);
-        if (log->count < lookups<Index>::most) log->parameter[log->count] = number, log->offset[log->count] = offset;
+        if (log->count < lookups<Index>::most) {
+          log->parameter[log->count] = number;
+          log->indices[log->count] = int(sizeof...(I));
+          log->offset[log->count] = offset;
+        }
         ++log->count;
       }
     return r;

@@ -44,6 +44,10 @@ void list_sequences(const problem_of<T>& x, std::vector<sequence>& all) {
 void check(const char* operation, const formula&, const problem_of<float>&);
 void check(const char* operation, const formula&, const problem_of<double>&);
 
+/// Throws shape_error unless memory given for a result has these sizes and, with four axes, unit stride in the last.
+void check_given(const char* operation, const char* name, const view<const float, 4>&, std::array<long, 4> wanted);
+void check_given(const char* operation, const char* name, const view<const float, 3>&, std::array<long, 3> wanted);
+
 /// A finished forward pass.
 struct attended {
   tensor out;          ///< [B, T, H, E]

@@ -6,6 +6,13 @@ namespace {
 constexpr long group = 64;
 }
 
+thread_local table::recorder* table::recording = nullptr;
+
+table::table(std::int64_t rows, qkv::shape four_axes, std::vector<std::int64_t> values)
+    : table({rows, four_axes.back()}, std::move(values)) {
+  shape_ = std::move(four_axes);
+}
+
 table::table(std::vector<std::int64_t> row) : table(qkv::shape(1, long(row.size())), std::vector(row)) {}
 
 table::table(qkv::shape s, std::vector<std::int64_t> values) : shape_(std::move(s)) {

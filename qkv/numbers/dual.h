@@ -27,6 +27,29 @@ struct dual {
   }
   friend dual operator-(dual a) { return {-a.value, -a.slope}; }
 
+  // With a constant: nothing is multiplied by its slope of 0, which would make NaN of an infinite value.
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator+(dual a, U c) { return {a.value + X(c), a.slope}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator+(U c, dual a) { return {X(c) + a.value, a.slope}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator-(dual a, U c) { return {a.value - X(c), a.slope}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator-(U c, dual a) { return {X(c) - a.value, -a.slope}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator*(dual a, U c) { return {a.value * X(c), a.slope * X(c)}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator*(U c, dual a) { return {X(c) * a.value, X(c) * a.slope}; }
+  template <class U>
+    requires std::is_arithmetic_v<U>
+  friend dual operator/(dual a, U c) { return {a.value / X(c), a.slope / X(c)}; }
+
   friend truth operator<(dual a, dual b) { return a.value < b.value; }
   friend truth operator<=(dual a, dual b) { return a.value <= b.value; }
   friend truth operator>(dual a, dual b) { return a.value > b.value; }
@@ -35,8 +58,8 @@ struct dual {
   friend truth operator!=(dual a, dual b) { return a.value != b.value; }
 
   friend dual select(truth c, dual a, dual b) { return {select(c, a.value, b.value), select(c, a.slope, b.slope)}; }
-  friend dual min(dual a, dual b) { return select(b < a, b, a); }
-  friend dual max(dual a, dual b) { return select(a < b, b, a); }
+  friend dual min(dual a, dual b) { return select(a < b, a, b); }
+  friend dual max(dual a, dual b) { return select(a > b, a, b); }
   friend dual abs(dual a) { return select(a.value < X(0), -a, a); }
   friend dual exp(dual a) {
     X e = exp(a.value);

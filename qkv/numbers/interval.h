@@ -124,4 +124,10 @@ struct interval {
   }
 };
 
+/// Between two literals.
+template <std::integral A, std::integral B>
+interval select(coverage c, A a, B b) {
+  return select(c, interval(a), interval(b));
+}
+
 }  // namespace qkv

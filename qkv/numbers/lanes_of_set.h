@@ -72,8 +72,8 @@ struct lanes<std::int32_t> {
   QKV_LANE friend truth operator!=(lanes a, lanes b) { return truth(a.v != b.v); }
 
   QKV_LANE friend lanes select(truth c, lanes a, lanes b) { return lanes((a.v & c.v) | (b.v & ~c.v)); }
-  QKV_LANE friend lanes min(lanes a, lanes b) { return select(b < a, b, a); }
-  QKV_LANE friend lanes max(lanes a, lanes b) { return select(a < b, b, a); }
+  QKV_LANE friend lanes min(lanes a, lanes b) { return select(a < b, a, b); }
+  QKV_LANE friend lanes max(lanes a, lanes b) { return select(a > b, a, b); }
   QKV_LANE friend lanes abs(lanes a) { return max(a, -a); }
   QKV_LANE friend lanes hash(std::uint64_t seed, lanes a, lanes b) {
     lanes r;
@@ -217,6 +217,14 @@ struct lanes<float> {
   QKV_LANE lanes<float> operator op(F a, lanes<std::int32_t> b) { return lanes<float>(a) op lanes<float>(b); }
 QKV_PROMOTE(+) QKV_PROMOTE(-) QKV_PROMOTE(*) QKV_PROMOTE(/)
 #undef QKV_PROMOTE
+
+/// Between two literals.
+template <class A, class B>
+  requires(std::is_arithmetic_v<A> && std::is_arithmetic_v<B>)
+QKV_LANE auto select(lanes<bool> c, A a, B b) {
+  using L = lanes<std::conditional_t<std::floating_point<A> || std::floating_point<B>, float, std::int32_t>>;
+  return select(c, L(a), L(b));
+}
 
 /// An index as a real number.
 QKV_LANE lanes<float> real(lanes<std::int32_t> a) { return lanes<float>(a); }

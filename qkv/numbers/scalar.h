@@ -6,6 +6,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #include "qkv/numbers/hash.h"
 
@@ -82,8 +83,8 @@ struct scalar {
 #undef QKV_PROMOTE
 
   friend scalar select(truth c, scalar a, scalar b) { return c.v ? a : b; }
-  friend scalar min(scalar a, scalar b) { return b.v < a.v ? b : a; }
-  friend scalar max(scalar a, scalar b) { return a.v < b.v ? b : a; }
+  friend scalar min(scalar a, scalar b) { return a.v < b.v ? a : b; }  // if one side is NaN, the result is b
+  friend scalar max(scalar a, scalar b) { return a.v > b.v ? a : b; }
   friend scalar abs(scalar a) { return a.v < 0 ? -a : a; }
 
 #define QKV_REAL(name)               \
@@ -108,6 +109,14 @@ struct scalar {
 
 using real_scalar = scalar<double>;
 using whole_scalar = scalar<std::int64_t>;
+
+/// Between two literals.
+template <class A, class B>
+  requires(std::is_arithmetic_v<A> && std::is_arithmetic_v<B>)
+auto select(scalar<bool> c, A a, B b) {
+  using S = std::conditional_t<std::floating_point<A> || std::floating_point<B>, real_scalar, whole_scalar>;
+  return select(c, S(a), S(b));
+}
 
 /// An index as a real number.
 inline real_scalar real(whole_scalar a) { return a; }
