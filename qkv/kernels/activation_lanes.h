@@ -31,7 +31,9 @@ struct normal_integral {
 }
 
 struct gelu_lanes {
-  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) { return times_vanishing(x, normal_integral_of(x).phi); }
+  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) {
+    return times_vanishing(x, normal_integral_of(x).phi);
+  }
   [[gnu::always_inline]] static lanes<float> derivative(lanes<float> x) {
     const auto [phi, bell] = normal_integral_of(x);
     const lanes<float> slope = x * bell * lanes<float>(0.39894228f);
@@ -63,7 +65,9 @@ struct silu_lanes {
 };
 
 struct relu_lanes {
-  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) { return select(x < lanes<float>(0.f), lanes<float>(0.f), x); }
+  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) {
+    return select(x < lanes<float>(0.f), lanes<float>(0.f), x);
+  }
   [[gnu::always_inline]] static lanes<float> derivative(lanes<float> x) {
     return select(x == x, keep(x > lanes<float>(0.f), lanes<float>(1.f)), x);
   }
@@ -78,11 +82,16 @@ struct identity_lanes {
 template <class Body>
 [[gnu::always_inline]] inline void with_activation(activation f, const Body& body) {
   switch (f) {
-    case activation::none: return body(identity_lanes{});
-    case activation::gelu: return body(gelu_lanes{});
-    case activation::gelu_tanh: return body(gelu_tanh_lanes{});
-    case activation::silu: return body(silu_lanes{});
-    case activation::relu: return body(relu_lanes{});
+    case activation::none:
+      return body(identity_lanes{});
+    case activation::gelu:
+      return body(gelu_lanes{});
+    case activation::gelu_tanh:
+      return body(gelu_tanh_lanes{});
+    case activation::silu:
+      return body(silu_lanes{});
+    case activation::relu:
+      return body(relu_lanes{});
   }
 }
 

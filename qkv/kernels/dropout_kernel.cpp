@@ -47,8 +47,10 @@ void drop(float* y, const float* x, long n, std::uint64_t seed, std::uint64_t st
 
 void dropout(float* y, const float* x, long n, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
              std::uint32_t threshold, float factor, bool accumulate) {
-  if (accumulate) drop<true>(y, x, n, seed, stream, first, threshold, factor);
-  else drop<false>(y, x, n, seed, stream, first, threshold, factor);
+  if (accumulate)
+    drop<true>(y, x, n, seed, stream, first, threshold, factor);
+  else
+    drop<false>(y, x, n, seed, stream, first, threshold, factor);
 }
 
 }  // namespace

@@ -44,9 +44,8 @@ void activate_backward(float* dx, const float* dy, const float* x, long n, activ
 }
 
 void swiglu(float* y, const float* gate, const float* up, long n) {
-  write_each(y, n, false, [&](long i, auto part) {
-    return silu_lanes::value(load_part(gate + i, part)) * load_part(up + i, part);
-  });
+  write_each(y, n, false,
+             [&](long i, auto part) { return silu_lanes::value(load_part(gate + i, part)) * load_part(up + i, part); });
 }
 
 void swiglu_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up, long n,

@@ -14,17 +14,18 @@ template <int Rows, int Lines>
   for (int m = 0; m < Rows; ++m)
 #pragma GCC unroll 16
     for (int n = 0; n < Lines; ++n) s[m][n] = 0.f;
-  for_lanes(depth, [&](long k, auto part) __attribute__((always_inline)) {
-    lanes<float> x[Rows];
+  for_lanes(
+      depth, [&](long k, auto part) __attribute__((always_inline)) {
+        lanes<float> x[Rows];
 #pragma GCC unroll 16
-    for (int m = 0; m < Rows; ++m) x[m] = load_part(a + m * a_stride + k, part);
+        for (int m = 0; m < Rows; ++m) x[m] = load_part(a + m * a_stride + k, part);
 #pragma GCC unroll 16
-    for (int n = 0; n < Lines; ++n) {
-      const lanes<float> y = load_part(w + n * w_stride + k, part);
+        for (int n = 0; n < Lines; ++n) {
+          const lanes<float> y = load_part(w + n * w_stride + k, part);
 #pragma GCC unroll 16
-      for (int m = 0; m < Rows; ++m) s[m][n] = fma(x[m], y, s[m][n]);
-    }
-  });
+          for (int m = 0; m < Rows; ++m) s[m][n] = fma(x[m], y, s[m][n]);
+        }
+      });
 #pragma GCC unroll 16
   for (int m = 0; m < Rows; ++m)
 #pragma GCC unroll 16
@@ -37,7 +38,8 @@ inline void dot_products_of_rows(const float* a, long a_stride, const float* w, 
   long m = 0;
   for (; m + 2 <= rows; m += 2)
     dot_products<2, Lines>(a + m * a_stride, a_stride, w, w_stride, depth, sums + m * sums_stride, sums_stride);
-  if (m < rows) dot_products<1, Lines>(a + m * a_stride, a_stride, w, w_stride, depth, sums + m * sums_stride, sums_stride);
+  if (m < rows)
+    dot_products<1, Lines>(a + m * a_stride, a_stride, w, w_stride, depth, sums + m * sums_stride, sums_stride);
 }
 
 inline void few_rows(const float* a, long a_stride, const float* w, long w_stride, float* c, long c_stride, long rows,
@@ -50,9 +52,11 @@ inline void few_rows(const float* a, long a_stride, const float* w, long w_strid
       const long here = columns - n0 < block ? columns - n0 : block;
       long n = 0;
       for (; n + 4 <= here; n += 4)
-        dot_products_of_rows<4>(a + m0 * a_stride, a_stride, w + (n0 + n) * w_stride, w_stride, depth, m, sums + n, block);
+        dot_products_of_rows<4>(a + m0 * a_stride, a_stride, w + (n0 + n) * w_stride, w_stride, depth, m, sums + n,
+                                block);
       for (; n < here; ++n)
-        dot_products_of_rows<1>(a + m0 * a_stride, a_stride, w + (n0 + n) * w_stride, w_stride, depth, m, sums + n, block);
+        dot_products_of_rows<1>(a + m0 * a_stride, a_stride, w + (n0 + n) * w_stride, w_stride, depth, m, sums + n,
+                                block);
       float* to = c + m0 * c_stride + n0;
       if (add)
         for (long i = 0; i < m; ++i)

@@ -62,8 +62,7 @@ void backward(const norm_backward& a) {
     };
     const number mean_g = Centred ? over_width * sum_of(a.width, weighted) : 0.f;
     const number mean_gn =
-        over_width *
-        sum_of(a.width, [&](long j, auto part) { return weighted(j, part) * normalized(j, part); });
+        over_width * sum_of(a.width, [&](long j, auto part) { return weighted(j, part) * normalized(j, part); });
     for_lanes(a.width, [&](long j, auto part) {
       const number d = load_part(dy + j, part), n = normalized(j, part), g = weighted(j, part);
       if (a.dweight) store_part(a.dweight + j, fma(d, n, load_part(a.dweight + j, part)), part);

@@ -5,7 +5,8 @@
 namespace qkv {
 
 /// What does not change from number to number.  With g = gradient_scale * gradient:
-///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p = keep p - rate m / (sqrt(v) * root_scale + epsilon)
+///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p = keep p - rate m / (sqrt(v) * root_scale +
+///   epsilon)
 struct adamw_constants {
   float beta1, beta2, one_minus_beta1, one_minus_beta2;  ///< rounded from doubles: 1 - 0.999f would not be 0.001
   float gradient_scale;

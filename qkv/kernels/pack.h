@@ -44,8 +44,10 @@ template <int Lines>
 #pragma GCC unroll 16
       for (int i = 0; i < width; ++i) {
         const float* line = source + (first + i) * line_stride + k;
-        if (first + i >= lines || i >= kept) s.row[i] = float_vector{};
-        else s.row[i] = (steps == width ? load(line) : load_part(line, steps)).v;
+        if (first + i >= lines || i >= kept)
+          s.row[i] = float_vector{};
+        else
+          s.row[i] = (steps == width ? load(line) : load_part(line, steps)).v;
       }
       s.transpose();
       float* to = panel + k * Lines + first;
@@ -90,8 +92,10 @@ template <int Lines>
   if (line_stride == 1) return pack_copied<Lines>(source, depth_stride, depth, lines, panels);
   for (long j = 0; j < lines; j += Lines) {
     const long here = lines - j < Lines ? lines - j : Lines;
-    if (depth_stride == 1) pack_transposed<Lines>(source + j * line_stride, line_stride, depth, here, panels + j * depth);
-    else pack_any<Lines>(source + j * line_stride, depth_stride, line_stride, depth, here, panels + j * depth);
+    if (depth_stride == 1)
+      pack_transposed<Lines>(source + j * line_stride, line_stride, depth, here, panels + j * depth);
+    else
+      pack_any<Lines>(source + j * line_stride, depth_stride, line_stride, depth, here, panels + j * depth);
   }
 }
 

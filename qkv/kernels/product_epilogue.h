@@ -19,15 +19,16 @@ namespace qkv::QKV_INSTRUCTION_SET {
 template <class Activate, class Through>
 [[gnu::always_inline]] inline void finish_row(const float* sums, float* c, long row, long columns,
                                               const product_epilogue& e) {
-  for_lanes(columns, [&](long j, auto part) __attribute__((always_inline)) {
-    lanes<float> s = load_part(sums + j, part);
-    if (e.bias) s = s + load_part(e.bias + j, part);
-    if (e.before) store_part(e.before + row * e.before_stride + j, s, part);
-    s = Activate::value(s);
-    if (e.at) s = s * Through::derivative(load_part(e.at + row * e.at_stride + j, part));
-    if (e.residual) s = s + load_part(e.residual + row * e.residual_stride + j, part);
-    store_part(c + j, s, part);
-  });
+  for_lanes(
+      columns, [&](long j, auto part) __attribute__((always_inline)) {
+        lanes<float> s = load_part(sums + j, part);
+        if (e.bias) s = s + load_part(e.bias + j, part);
+        if (e.before) store_part(e.before + row * e.before_stride + j, s, part);
+        s = Activate::value(s);
+        if (e.at) s = s * Through::derivative(load_part(e.at + row * e.at_stride + j, part));
+        if (e.residual) s = s + load_part(e.residual + row * e.residual_stride + j, part);
+        store_part(c + j, s, part);
+      });
 }
 
 template <class Activate, class Through>

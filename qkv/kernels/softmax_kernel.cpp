@@ -37,8 +37,7 @@ void softmax_backward(float* dx, const float* dy, const float* y, long n, bool a
 float log_sum_exp(const float* x, long n) {
   const float most = maximum_of(x, n);
   if (most == -infinity || most == infinity) return most;
-  const float total =
-      sum_of(n, [&](long j, auto part) { return exp(load_part(x + j, part) - number(most)); });
+  const float total = sum_of(n, [&](long j, auto part) { return exp(load_part(x + j, part) - number(most)); });
   float logarithm[width];
   store(logarithm, log(number(total)));
   return most + logarithm[0];

@@ -21,9 +21,8 @@ void activate_into(const tensor& y, const tensor& x, activation f) {
   const auto from = rows_to_read(x);
   const auto to = rows_to_write(y, op, "y");
   const auto kernel = elementwise_now().activate;
-  for_spans(from.count, from.width, from.dense() && to.dense(), [&](long row, long first, long n) {
-    kernel(to.row(row) + first, from.row(row) + first, n, f);
-  });
+  for_spans(from.count, from.width, from.dense() && to.dense(),
+            [&](long row, long first, long n) { kernel(to.row(row) + first, from.row(row) + first, n, f); });
 }
 
 tensor activate_backward(const tensor& dy, const tensor& x, activation f) {

@@ -1,4 +1,5 @@
-// GELU, SiLU and ReLU as ops of their own; in a feed-forward layer they are cheaper in the product's epilogue (linear.h).
+// GELU, SiLU and ReLU as ops of their own; in a feed-forward layer they are cheaper in the product's epilogue
+// (linear.h).
 #pragma once
 #include "qkv/kernels/activation.h"
 #include "qkv/ops/writing.h"

@@ -51,7 +51,8 @@ void adamw_step(std::span<const adamw_parameter> parameters, const adamw_options
     check(parameters[i]);
     constants.push_back(constants_of(options, parameters[i].weight_decay));
     const long size = parameters[i].value.size();
-    for (long first = 0; first < size; first += piece_size) work.push_back({i, first, std::min(piece_size, size - first)});
+    for (long first = 0; first < size; first += piece_size)
+      work.push_back({i, first, std::min(piece_size, size - first)});
   }
   const auto kernel = optimizer_now().adamw;
   parallel_for(long(work.size()), [&](long item, int) {

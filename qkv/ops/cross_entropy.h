@@ -7,9 +7,9 @@ namespace qkv {
 
 /// The mean loss over the rows that count, and what the backward needs.
 struct cross_entropy_result {
-  double loss = 0;         ///< mean of logsumexp(row) - row[target]; NaN when no row counts, as in PyTorch
-  long count = 0;          ///< rows whose target is not ignore_index
-  tensor log_sum_exp;      ///< [N] float32
+  double loss = 0;     ///< mean of logsumexp(row) - row[target]; NaN when no row counts, as in PyTorch
+  long count = 0;      ///< rows whose target is not ignore_index
+  tensor log_sum_exp;  ///< [N] float32
 };
 
 /// Targets equal to this are left out unless another number is given.

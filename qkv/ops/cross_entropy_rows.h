@@ -13,8 +13,7 @@ void cross_entropy_rows(const rows<const float>& logits, const target_list& targ
 
 /// factor * (softmax - one_hot), zeros in ignored rows.
 void cross_entropy_rows_backward(const rows<float>& dlogits, const rows<const float>& logits,
-                                 const target_list& targets, long first_target, const float* log_sum_exp,
-                                 float factor);
+                                 const target_list& targets, long first_target, const float* log_sum_exp, float factor);
 
 /// Sum in order of the rows, over count.
 double mean_loss(const std::vector<double>& losses, long count);

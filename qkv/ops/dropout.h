@@ -1,4 +1,5 @@
-// Dropout whose mask is a pure function of a seed, a stream and the element's number, so that the backward makes it again.
+// Dropout whose mask is a pure function of a seed, a stream and the element's number, so that the backward makes it
+// again.
 #pragma once
 #include "qkv/base/random.h"
 #include "qkv/ops/writing.h"

@@ -23,8 +23,7 @@ tensor checked_ids(const tensor& ids, long length) {
   tensor list = ids.to_contiguous();
   const auto* id = list.data<std::int32_t>();
   for (long i = 0; i < list.size(); ++i)
-    if (id[i] < 0 || id[i] >= length)
-      refuse(op, "ids in 0 .. " + std::to_string(length - 1), std::to_string(id[i]));
+    if (id[i] < 0 || id[i] >= length) refuse(op, "ids in 0 .. " + std::to_string(length - 1), std::to_string(id[i]));
   return list;
 }
 

@@ -9,10 +9,10 @@ namespace qkv {
 
 /// What follows the product: y = residual + activate(x W^T + bias).  Empty tensors and `none` leave that part out.
 struct linear_epilogue {
-  tensor bias = {};                          ///< [O]
+  tensor bias = {};  ///< [O]
   activation activate = activation::none;
-  tensor before = {};                        ///< [..., O], receives x W^T + bias: the backward of an activation needs it
-  tensor residual = {};                      ///< [..., O], added last; may be the result's own memory
+  tensor before = {};    ///< [..., O], receives x W^T + bias: the backward of an activation needs it
+  tensor residual = {};  ///< [..., O], added last; may be the result's own memory
 };
 
 /// Linear layer.
@@ -22,8 +22,8 @@ struct linear_epilogue {
 /// @param x  [..., I] float32, any strides   @param weight  [O, I] float32, any strides
 /// @returns [..., O]
 /// @throws shape_error "linear: expected x [..., 128]; found [2, 64]"
-/// Cost: 2 N I O flops; memory: packed copies of x and of the weight while it runs.  A few rows read the weight in place,
-/// once, at the speed of memory.
+/// Cost: 2 N I O flops; memory: packed copies of x and of the weight while it runs.  A few rows read the weight in
+/// place, once, at the speed of memory.
 tensor linear(const tensor& x, const tensor& weight, const linear_epilogue& epilogue = {});
 tensor linear(const tensor& x, const packed_weight& weight, const linear_epilogue& epilogue = {});
 
@@ -36,8 +36,8 @@ void linear_into(const tensor& y, const tensor& x, const packed_weight& weight, 
 ///   hidden = activate(before), y = hidden W^T   gives   d before = (dy W) * activate'(before).
 struct linear_backward_epilogue {
   activation through = activation::none;
-  tensor before = {};                   ///< [..., I]; needed when `through` is not none
-  writing write = writing::replace;     ///< add: dx += ...
+  tensor before = {};                ///< [..., I]; needed when `through` is not none
+  writing write = writing::replace;  ///< add: dx += ...
 };
 
 /// Gradient for the input.  @param dy  [..., O]   @param weight  [O, I]   @returns dx [..., I]

@@ -18,11 +18,16 @@ struct projection {
   target_list targets;
   long rows, width, classes;
 
-  projection(const tensor& dx_, const tensor& dweight_, const tensor& x_, const tensor& weight_,
-             const tensor& targets_, long ignore_index)
-      : x(x_), weight(checked(weight_)), dx(dx_), dweight(dweight_),
+  projection(const tensor& dx_, const tensor& dweight_, const tensor& x_, const tensor& weight_, const tensor& targets_,
+             long ignore_index)
+      : x(x_),
+        weight(checked(weight_)),
+        dx(dx_),
+        dweight(dweight_),
         targets(targets_, (expect_width(x_, weight_.dim(1), op, "x"), x_), weight_.dim(0), ignore_index),
-        rows(row_count(x_)), width(weight_.dim(1)), classes(weight_.dim(0)) {
+        rows(row_count(x_)),
+        width(weight_.dim(1)),
+        classes(weight_.dim(0)) {
     if (!dx.empty()) expect_shape(dx, x.shape(), op, "dx"), dx = flat_result();
     if (!dweight.empty()) expect_shape(dweight, weight.shape(), op, "dweight");
     x = x.reshape({rows, width});
@@ -49,8 +54,10 @@ cross_entropy_result run(const projection& p, float gradient) {
   for (long first = 0; first < p.rows; first += chunk) {
     const long end = std::min(p.rows, first + chunk);
     const tensor x = p.x.slice(0, first, end), logits = memory.slice(0, 0, end - first);
-    if (packed.empty()) linear_into(logits, x, p.weight);
-    else linear_into(logits, x, packed);
+    if (packed.empty())
+      linear_into(logits, x, p.weight);
+    else
+      linear_into(logits, x, packed);
     float* log_sum_exp = result.log_sum_exp.data<float>() + first;
     cross_entropy_rows(rows_to_read(logits), p.targets, first, log_sum_exp, losses.data() + first);
     if (p.dx.empty() && p.dweight.empty()) continue;

@@ -16,7 +16,8 @@ view<float, 2> matrix_at(const tensor& t, long index) {
     offset += index % t.shape()[axis] * t.strides()[axis];
     index /= t.shape()[axis];
   }
-  return {t.data<float>() + offset, {t.shape()[rank - 2], t.shape()[rank - 1]},
+  return {t.data<float>() + offset,
+          {t.shape()[rank - 2], t.shape()[rank - 1]},
           {t.strides()[rank - 2], t.strides()[rank - 1]}};
 }
 

@@ -68,8 +68,10 @@ void run_norm_backward(const norm_gradients& in, void (*kernel)(const norm_backw
   const auto x = rows_to_read(in.x), dy = rows_to_read(in.dy);
   rows<float> dx, dweight, dbias;
   if (!in.dx.empty()) expect_shape(in.dx, in.x.shape(), in.op, "dx"), dx = rows_to_write(in.dx, in.op, "dx");
-  if (!in.dweight.empty()) expect_shape(in.dweight, {width}, in.op, "dweight"), dweight = rows_to_write(in.dweight, in.op, "dweight");
-  if (!in.dbias.empty()) expect_shape(in.dbias, {width}, in.op, "dbias"), dbias = rows_to_write(in.dbias, in.op, "dbias");
+  if (!in.dweight.empty())
+    expect_shape(in.dweight, {width}, in.op, "dweight"), dweight = rows_to_write(in.dweight, in.op, "dweight");
+  if (!in.dbias.empty())
+    expect_shape(in.dbias, {width}, in.op, "dbias"), dbias = rows_to_write(in.dbias, in.op, "dbias");
   if (!in.mean.empty()) expect_shape(in.mean, {total}, in.op, "mean");
   expect_shape(in.inverse, {total}, in.op, "inverse");
   const auto mean = in.mean.empty() ? tensor() : in.mean.to_contiguous(), inverse = in.inverse.to_contiguous();

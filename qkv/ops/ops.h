@@ -3,7 +3,8 @@
 // Rules that all of them keep:
 //   - results are the same bits for any number of threads;
 //   - `op` returns a new tensor, `op_into` writes into memory given first, `op_backward...` gives the derivative;
-//   - gradients for parameters are added to what is there, gradients for inputs replace it unless writing::add is given;
+//   - gradients for parameters are added to what is there, gradients for inputs replace it unless writing::add is
+//   given;
 //   - leading axes are rows; the last axis has unit stride or is copied; results' last axis must have unit stride;
 //   - wrong shapes throw shape_error "op: expected ...; found ..." before anything is written.
 #pragma once

@@ -32,8 +32,12 @@ struct execution {
   const float* panels_b = nullptr;
 
   explicit execution(const dense_product& product)
-      : p(product), kernels(matmul_now()), plan(plan_of(product, kernels.tile_rows, kernels.tile_columns)),
-        rows(p.c.sizes[0]), columns(p.c.sizes[1]), depth(p.a.sizes[1]) {}
+      : p(product),
+        kernels(matmul_now()),
+        plan(plan_of(product, kernels.tile_rows, kernels.tile_columns)),
+        rows(p.c.sizes[0]),
+        columns(p.c.sizes[1]),
+        depth(p.a.sizes[1]) {}
 
   void run() {
     if (plan.few_rows) return run_few_rows();
@@ -107,8 +111,8 @@ struct execution {
   }
 };
 
-/// Work items: large, so that what they load is used often, yet enough of them for two or three threads to end together;
-/// one of less than half a million multiply-adds (some microseconds) is not worth handing out.
+/// Work items: large, so that what they load is used often, yet enough of them for two or three threads to end
+/// together; one of less than half a million multiply-adds (some microseconds) is not worth handing out.
 void cut_into_items(product_plan& plan, long rows, long columns, long depth, int tile_rows, int tile_columns) {
   long tiles = std::min(divide_up(std::max(1l, rows), tile_rows), 16l);
   long panels = std::min(divide_up(std::max(1l, columns), tile_columns), 4l);
@@ -116,8 +120,10 @@ void cut_into_items(product_plan& plan, long rows, long columns, long depth, int
   const auto worth_cutting = [&] { return tiles * tile_rows * panels * tile_columns * depth > (1l << 20); };
   while (items() < 16 && worth_cutting() && (tiles > 1 || panels > 1)) {
     const bool taller = tiles * tile_rows >= panels * tile_columns;
-    if (panels == 1 || (taller && tiles > 1)) tiles = divide_up(tiles, 2);
-    else panels = divide_up(panels, 2);
+    if (panels == 1 || (taller && tiles > 1))
+      tiles = divide_up(tiles, 2);
+    else
+      panels = divide_up(panels, 2);
   }
   plan.block_rows = tiles * tile_rows;
   plan.block_columns = panels * tile_columns;

@@ -18,7 +18,7 @@ void run(const dense_product& product);
 
 /// How the work is cut up: a pure function of the shape, the tile and the caches, never of the threads.
 struct product_plan {
-  bool few_rows;       ///< B is read in place, line by line
+  bool few_rows;  ///< B is read in place, line by line
   bool pack_a;
   long block_rows;     ///< of C in one work item, whole tiles
   long block_columns;  ///< whole panels

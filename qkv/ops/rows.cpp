@@ -11,8 +11,10 @@ bool leading_stride(const tensor& x, long& stride) {
     const long size = x.shape()[std::size_t(axis)], step = x.strides()[std::size_t(axis)];
     if (size == 0) return true;
     if (size == 1) continue;
-    if (next < 0) stride = step;
-    else if (step != next) return false;
+    if (next < 0)
+      stride = step;
+    else if (step != next)
+      return false;
     next = step * size;
   }
   return true;

@@ -50,9 +50,8 @@ inline long rows_in_piece(long width) { return std::max(1l, piece_size / std::ma
 template <class Work>
 void for_rows(long total, long width, const Work& work) {
   const long piece = rows_in_piece(width);
-  parallel_for((total + piece - 1) / piece, [&](long item, int) {
-    work(item * piece, std::min(piece, total - item * piece));
-  });
+  parallel_for((total + piece - 1) / piece,
+               [&](long item, int) { work(item * piece, std::min(piece, total - item * piece)); });
 }
 
 /// Calls work(row, first, count) for pieces of rows, cutting long rows too; `dense` rows are taken as one long row 0.

@@ -13,6 +13,6 @@ void softmax_rows_into(const tensor& y, const tensor& x);  ///< y may be x
 /// dx = y * (dy - sum_j dy_j y_j).   @param y  what softmax returned
 tensor softmax_rows_backward(const tensor& dy, const tensor& y);
 void softmax_rows_backward_into(const tensor& dx, const tensor& dy, const tensor& y,
-                           writing write = writing::replace);  ///< dx may be dy
+                                writing write = writing::replace);  ///< dx may be dy
 
 }  // namespace qkv

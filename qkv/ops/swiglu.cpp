@@ -38,8 +38,8 @@ void swiglu_backward_into(const tensor& dgate, const tensor& dup, const tensor& 
   const auto kernel = elementwise_now().swiglu_backward;
   const bool dense = g.dense() && u.dense() && d.dense() && to_gate.dense() && to_up.dense();
   for_spans(g.count, g.width, dense, [&](long row, long first, long n) {
-    kernel(to_gate.row(row) + first, to_up.row(row) + first, d.row(row) + first, g.row(row) + first,
-           u.row(row) + first, n, write == writing::add);
+    kernel(to_gate.row(row) + first, to_up.row(row) + first, d.row(row) + first, g.row(row) + first, u.row(row) + first,
+           n, write == writing::add);
   });
 }
 

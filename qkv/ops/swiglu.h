@@ -5,7 +5,8 @@
 
 namespace qkv {
 
-/// silu(gate) * up.   @param gate  [..., F]   @param up  [..., F]; float32, rows may be slices of one [..., 2 F] product
+/// silu(gate) * up.   @param gate  [..., F]   @param up  [..., F]; float32, rows may be slices of one [..., 2 F]
+/// product
 /// @throws shape_error "swiglu: expected up [2, 8]; found [2, 4]"
 tensor swiglu(const tensor& gate, const tensor& up);
 void swiglu_into(const tensor& y, const tensor& gate, const tensor& up);

@@ -36,12 +36,15 @@ void check_packing(packer pack, bool rows, int tile, long depth, long lines, lon
   const auto source = counting((depth + 1) * depth_stride + (lines + 1) * line_stride);
   const long size = divide_up(lines, tile) * tile * depth;
   std::vector<float> panels(std::size_t(size + 64), -7.f);
-  if (rows) pack(source.data(), line_stride, depth_stride, depth, lines, panels.data());
-  else pack(source.data(), depth_stride, line_stride, depth, lines, panels.data());
+  if (rows)
+    pack(source.data(), line_stride, depth_stride, depth, lines, panels.data());
+  else
+    pack(source.data(), depth_stride, line_stride, depth, lines, panels.data());
   for (long j = 0; j < divide_up(lines, tile) * tile; ++j)
     for (long k = 0; k < depth; ++k) {
       const float expected = j < lines ? source[std::size_t(k * depth_stride + j * line_stride)] : 0.f;
-      ASSERT_EQ(panels[std::size_t(j / tile * tile * depth + k * tile + j % tile)], expected) << "line " << j << " depth " << k;
+      ASSERT_EQ(panels[std::size_t(j / tile * tile * depth + k * tile + j % tile)], expected)
+          << "line " << j << " depth " << k;
     }
   for (long i = size; i < size + 64; ++i) ASSERT_EQ(panels[std::size_t(i)], -7.f) << "written beyond the panels";
 }
@@ -61,16 +64,27 @@ TEST(MatmulPacking, PutsLinesIntoPanelsWhateverTheirStrides) {
 }
 
 /// One block over panels of B; A in place or packed.
-std::vector<float> block_product(const matmul_kernels& kernels, long rows, long columns, long depth, long depth_block, bool packed) {
+std::vector<float> block_product(const matmul_kernels& kernels, long rows, long columns, long depth, long depth_block,
+                                 bool packed) {
   const auto a = counting(rows * depth), b = counting(depth * columns);
   std::vector<float> panels_a(std::size_t(divide_up(rows, kernels.tile_rows) * kernels.tile_rows * depth));
   std::vector<float> panels_b(std::size_t(divide_up(columns, kernels.tile_columns) * kernels.tile_columns * depth));
   std::vector<float> c(std::size_t(rows * columns), 1.f);
   kernels.pack_rows(a.data(), depth, 1, depth, rows, panels_a.data());
   kernels.pack_columns(b.data(), columns, 1, depth, columns, panels_b.data());
-  kernels.multiply({.a = packed ? panels_a.data() : a.data(), .a_row_stride = depth, .a_depth_stride = 1, .a_packed = packed,
-                    .b = panels_b.data(), .c = c.data(), .c_stride = columns, .rows = rows, .columns = columns,
-                    .depth = depth, .depth_block = depth_block, .add = false, .epilogue = {}});
+  kernels.multiply({.a = packed ? panels_a.data() : a.data(),
+                    .a_row_stride = depth,
+                    .a_depth_stride = 1,
+                    .a_packed = packed,
+                    .b = panels_b.data(),
+                    .c = c.data(),
+                    .c_stride = columns,
+                    .rows = rows,
+                    .columns = columns,
+                    .depth = depth,
+                    .depth_block = depth_block,
+                    .add = false,
+                    .epilogue = {}});
   return c;
 }
 
@@ -82,7 +96,8 @@ TEST(MatmulBlock, HasTheSameBitsHoweverTheDepthIsCutAndAIsRead) {
         for (const long depth_block : {1l, 16l, 50l, 100l})
           for (const bool packed : {false, true}) {
             const auto cut = block_product(kernels, rows, columns, 101, depth_block, packed);
-            EXPECT_EQ(std::memcmp(cut.data(), whole.data(), whole.size() * sizeof(float)), 0) << rows << " " << columns << " " << depth_block;
+            EXPECT_EQ(std::memcmp(cut.data(), whole.data(), whole.size() * sizeof(float)), 0)
+                << rows << " " << columns << " " << depth_block;
           }
       }
   });

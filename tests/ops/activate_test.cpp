@@ -10,11 +10,16 @@ using namespace oracle;
 
 double exactly(activation f, double x) {
   switch (f) {
-    case activation::none: return x;
-    case activation::gelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case activation::gelu_tanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case activation::silu: return x / (1 + std::exp(-x));
-    case activation::relu: return std::max(x, 0.0);
+    case activation::none:
+      return x;
+    case activation::gelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case activation::gelu_tanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case activation::silu:
+      return x / (1 + std::exp(-x));
+    case activation::relu:
+      return std::max(x, 0.0);
   }
   return NAN;
 }
@@ -91,7 +96,8 @@ TEST(Swiglu, GatesSlicesOfOneProduct) {
       const tensor both = random_tensor({3, 2 * width}, 1);
       const tensor gate = both.slice(-1, 0, width), up = both.slice(-1, width, 2 * width);
       numbers expected = doubles(gate);
-      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = exactly(activation::silu, expected[i]) * doubles(up)[i];
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        expected[i] = exactly(activation::silu, expected[i]) * doubles(up)[i];
       expect_close(swiglu(gate, up), expected, 1e-6);
     }
   });
@@ -103,11 +109,13 @@ TEST(SwigluBackward, MatchesCentralDifferences) {
     const tensor both = tensor::full({2, 18}, 1), dgate = both.slice(-1, 0, 9), dup = both.slice(-1, 9, 18);
     const auto value = [&](const numbers& a, const numbers& b) {
       double s = 0;
-      for (std::size_t i = 0; i < a.size(); ++i) s += doubles(g)[i] * exactly(activation::silu, a[i]) * b[i] + a[i] + b[i];
+      for (std::size_t i = 0; i < a.size(); ++i)
+        s += doubles(g)[i] * exactly(activation::silu, a[i]) * b[i] + a[i] + b[i];
       return s;
     };
     swiglu_backward_into(dgate, dup, g, gate, up, writing::add);
-    expect_close(dgate, numerical_gradient([&](const numbers& v) { return value(v, doubles(up)); }, doubles(gate)), 2e-6);
+    expect_close(dgate, numerical_gradient([&](const numbers& v) { return value(v, doubles(up)); }, doubles(gate)),
+                 2e-6);
     expect_close(dup, numerical_gradient([&](const numbers& v) { return value(doubles(gate), v); }, doubles(up)), 2e-6);
   });
 }
@@ -118,7 +126,9 @@ TEST(Activate, HasTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Activate, RefusesShapesThatDoNotFit) {
-  EXPECT_EQ(refusal([] { activate_into(tensor({2, 3}), tensor({3, 2}), activation::gelu); }),
+  EXPECT_EQ(refusal([] {
+              activate_into(tensor({2, 3}), tensor({3, 2}), activation::gelu);
+            }),
             "activate: expected y [3, 2]; found [2, 3]");
   EXPECT_EQ(refusal([] { swiglu(tensor({2, 8}), tensor({2, 4})); }), "swiglu: expected up [2, 8]; found [2, 4]");
 }

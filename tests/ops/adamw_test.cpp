@@ -75,7 +75,8 @@ TEST(Adamw, RefusesShapesThatDoNotFit) {
 
 TEST(SquaredNorm, SumsSquaresInDouble) {
   on_every_instruction_set([] {
-    const std::array tensors{random_tensor({5, 7}, 1), tensor(shape{0}), random_tensor({40000}, 2), tensor::full({2}, 1e30)};
+    const std::array tensors{random_tensor({5, 7}, 1), tensor(shape{0}), random_tensor({40000}, 2),
+                             tensor::full({2}, 1e30)};
     double expected = 0;
     for (const tensor& t : tensors)
       for (const double v : doubles(t)) expected += v * v;

@@ -29,7 +29,8 @@ TEST(Concatenate, PutsPartsSideBySideAndSplitTakesThemApart) {
 }
 
 TEST(Concatenate, KeepsIds) {
-  const std::array parts{tensor(shape{2}, std::vector<std::int32_t>{1, 2}), tensor(shape{1}, std::vector<std::int32_t>{3})};
+  const std::array parts{tensor(shape{2}, std::vector<std::int32_t>{1, 2}),
+                         tensor(shape{1}, std::vector<std::int32_t>{3})};
   EXPECT_EQ(concatenate(parts, 0).at<std::int32_t>(2), 3);
 }
 
@@ -38,7 +39,10 @@ TEST(Concatenate, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal([&] { concatenate(parts, 1); }), "concatenate: expected [2, any, 4]; found [3, 1, 4]");
   EXPECT_EQ(refusal([&] { concatenate(parts, 3); }), "concatenate: expected an axis of a tensor with 3 axes; found 3");
   EXPECT_EQ(refusal([] { concatenate({}, 0); }), "concatenate: expected at least one tensor; found nothing");
-  EXPECT_EQ(refusal([] { split(tensor({12, 2}), std::array{5l, 6l}, 0); }), "split: expected sizes that sum to 12; found 11");
+  EXPECT_EQ(refusal([] {
+              split(tensor({12, 2}), std::array{5l, 6l}, 0);
+            }),
+            "split: expected sizes that sum to 12; found 11");
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ TEST(CrossEntropy, IsTheMeanOverRowsThatCount) {
 }
 
 TEST(CrossEntropy, IsNanWhenNoRowCounts) {
-  const tensor logits = random_tensor({2, 3}, 1), targets = tensor::full({2}, 7, dtype::int32), d = random_tensor({2, 3}, 2);
+  const tensor logits = random_tensor({2, 3}, 1), targets = tensor::full({2}, 7, dtype::int32),
+               d = random_tensor({2, 3}, 2);
   const auto result = cross_entropy(logits, targets, 7);
   EXPECT_TRUE(std::isnan(result.loss));
   cross_entropy_backward_into(d, logits, targets, result, 1, 7);
@@ -65,7 +66,8 @@ TEST(CrossEntropyBackward, MatchesCentralDifferences) {
   on_every_instruction_set([] {
     const tensor logits = random_tensor({5, 19}, 1), targets = random_ids({5}, 2, 19);
     targets.at<std::int32_t>(3) = ignored_target;
-    numbers expected = numerical_gradient([&](const numbers& v) { return 3 * loss_of(v, targets, 19); }, doubles(logits));
+    numbers expected =
+        numerical_gradient([&](const numbers& v) { return 3 * loss_of(v, targets, 19); }, doubles(logits));
     const auto result = cross_entropy(logits, targets);
     cross_entropy_backward_into(logits, logits, targets, result, 3);  // over the logits themselves
     expect_close(logits, expected, 1e-6);
@@ -81,7 +83,9 @@ TEST(LinearCrossEntropy, IsTheSameWithoutKeepingLogits) {
     EXPECT_NEAR(linear_cross_entropy(x, w, targets).loss, loss, 1e-5);
     const tensor dx({4, 5, 12}), dw = tensor::full({33, 12}, 1);
     EXPECT_NEAR(linear_cross_entropy_with_gradients(dx, dw, x, w, targets, 2).loss, loss, 1e-5);
-    const auto value = [&](const numbers& a, const numbers& b) { return 2 * loss_of(logits_of(a, b, 20, 12, 33), targets, 33); };
+    const auto value = [&](const numbers& a, const numbers& b) {
+      return 2 * loss_of(logits_of(a, b, 20, 12, 33), targets, 33);
+    };
     expect_close(dx, numerical_gradient([&](const numbers& v) { return value(v, nw); }, nx), 1e-5);
     numbers to_w = numerical_gradient([&](const numbers& v) { return value(nx, v); }, nw);
     for (double& v : to_w) v += 1;
@@ -92,7 +96,8 @@ TEST(LinearCrossEntropy, IsTheSameWithoutKeepingLogits) {
 TEST(LinearCrossEntropy, WorksInChunksOfRows) {
   // 150,000 classes leave 256 rows in a chunk: three chunks here.
   const long rows = 600, classes = 150000, width = 4;
-  const tensor x = random_tensor({rows, width}, 1), w = random_tensor({classes, width}, 2, 0.5), targets = random_ids({rows}, 3, classes);
+  const tensor x = random_tensor({rows, width}, 1), w = random_tensor({classes, width}, 2, 0.5),
+               targets = random_ids({rows}, 3, classes);
   const tensor dx({rows, width}), dw({classes, width});
   const auto result = linear_cross_entropy_with_gradients(dx, dw, x, w, targets);
   for (const long n : {0l, 255l, 256l, 599l}) {  // rows on both sides of the cuts
@@ -122,9 +127,13 @@ TEST(CrossEntropy, HasTheSameBitsForAnyNumberOfThreads) {
 TEST(CrossEntropy, RefusesWhatDoesNotFit) {
   const tensor logits({4, 65}), targets(shape{4}, dtype::int32);
   targets.at<std::int32_t>(3) = 65;
-  EXPECT_EQ(refusal([&] { cross_entropy(logits, targets); }), "cross_entropy: expected targets in 0 .. 64 or -100; found 65 at row 3");
-  EXPECT_EQ(refusal([&] { cross_entropy(logits, tensor({5}, dtype::int32)); }), "cross_entropy: expected targets [4]; found [5]");
-  EXPECT_EQ(refusal([&] { linear_cross_entropy(tensor({4, 3}), tensor({65, 2}), targets); }),
+  EXPECT_EQ(refusal([&] { cross_entropy(logits, targets); }),
+            "cross_entropy: expected targets in 0 .. 64 or -100; found 65 at row 3");
+  EXPECT_EQ(refusal([&] { cross_entropy(logits, tensor({5}, dtype::int32)); }),
+            "cross_entropy: expected targets [4]; found [5]");
+  EXPECT_EQ(refusal([&] {
+              linear_cross_entropy(tensor({4, 3}), tensor({65, 2}), targets);
+            }),
             "linear_cross_entropy: expected x [..., 2]; found [4, 3]");
 }
 

@@ -49,9 +49,7 @@ TEST(Dropout, DropsNanToExactlyZero) {
     for (long i = 0; i < 64; ++i) {
       const bool kept = random_stream{1, 2}.bits(std::uint64_t(i)) >= 0x80000000u;
       EXPECT_EQ(std::isnan(y.at<float>(i)), kept);
-      if (!kept) {
-        EXPECT_EQ(y.at<float>(i), 0);
-      }
+      if (!kept) { EXPECT_EQ(y.at<float>(i), 0); }
     }
   });
 }

@@ -58,8 +58,14 @@ TEST(AddBackward, SumsOverTheAxesThatWereRepeated) {
 }
 
 TEST(Add, RefusesShapesThatDoNotFit) {
-  EXPECT_EQ(refusal([] { add(tensor({2, 3}), tensor({3, 2})); }), "add: expected b [2, 3] or its last axes; found [3, 2]");
-  EXPECT_EQ(refusal([] { add_into(tensor({2, 2}), tensor({2, 3}), tensor({2, 3})); }), "add: expected y [2, 3]; found [2, 2]");
+  EXPECT_EQ(refusal([] {
+              add(tensor({2, 3}), tensor({3, 2}));
+            }),
+            "add: expected b [2, 3] or its last axes; found [3, 2]");
+  EXPECT_EQ(refusal([] {
+              add_into(tensor({2, 2}), tensor({2, 3}), tensor({2, 3}));
+            }),
+            "add: expected y [2, 3]; found [2, 2]");
 }
 
 TEST(Multiply, MultipliesElementByElement) {

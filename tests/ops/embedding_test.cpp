@@ -24,7 +24,8 @@ TEST(EmbeddingBackward, AddsEveryRowToItsPlace) {
       const tensor ids = random_ids({50}, 2, 9), dy = random_tensor({50, width}, 3), dw = tensor::full({9, width}, 1);
       numbers expected(std::size_t(9 * width), 1.0);
       for (long i = 0; i < 50; ++i)
-        for (long d = 0; d < width; ++d) expected[std::size_t(ids.at<std::int32_t>(i) * width + d)] += dy.at<float>(i, d);
+        for (long d = 0; d < width; ++d)
+          expected[std::size_t(ids.at<std::int32_t>(i) * width + d)] += dy.at<float>(i, d);
       embedding_backward_into(dw, with_gaps(dy), ids);
       expect_close(dw, expected, 1e-6);
     }
@@ -44,7 +45,10 @@ TEST(Embedding, RefusesWhatDoesNotFit) {
   const tensor w({65, 8}), ids(shape{2}, std::vector<std::int32_t>{3, 65});
   EXPECT_EQ(refusal([&] { embedding(w, ids); }), "embedding: expected ids in 0 .. 64; found 65");
   EXPECT_EQ(refusal([&] { embedding(tensor(shape{65}), ids); }), "embedding: expected weight [V, D]; found [65]");
-  EXPECT_EQ(refusal([&] { embedding_backward_into(w, tensor({3, 8}), ids); }), "embedding: expected dy [2, 8]; found [3, 8]");
+  EXPECT_EQ(refusal([&] {
+              embedding_backward_into(w, tensor({3, 8}), ids);
+            }),
+            "embedding: expected dy [2, 8]; found [3, 8]");
 }
 
 }  // namespace

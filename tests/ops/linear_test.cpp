@@ -25,9 +25,9 @@ numbers product(const numbers& x, const numbers& w, long rows, long inputs, long
 struct sizes {
   long rows, inputs, outputs;
 };
-const std::vector<sizes> all_sizes = {{0, 3, 5},   {4, 3, 0},    {3, 0, 4},    {1, 1, 1},   {1, 7, 33},  {2, 65, 9},
-                                      {5, 17, 31}, {9, 16, 32},  {13, 24, 12}, {31, 5, 7},  {37, 67, 65}, {100, 33, 97},
-                                      {8, 300, 5}, {50, 700, 40}, {200, 9, 130}};
+const std::vector<sizes> all_sizes = {{0, 3, 5},    {4, 3, 0},     {3, 0, 4},   {1, 1, 1},     {1, 7, 33},
+                                      {2, 65, 9},   {5, 17, 31},   {9, 16, 32}, {13, 24, 12},  {31, 5, 7},
+                                      {37, 67, 65}, {100, 33, 97}, {8, 300, 5}, {50, 700, 40}, {200, 9, 130}};
 
 std::string name(const sizes& s) {
   return std::to_string(s.rows) + "x" + std::to_string(s.inputs) + "x" + std::to_string(s.outputs);
@@ -128,8 +128,10 @@ TEST(LinearBackward, GivesTheGradientsOfTheOracle) {
 
 TEST(LinearBackward, MatchesCentralDifferences) {
   const tensor x = random_tensor({3, 4}, 1), w = random_tensor({5, 4}, 2), g = random_tensor({3, 5}, 3);
-  const numbers dx = numerical_gradient([&](const numbers& v) { return dot(product(v, doubles(w), 3, 4, 5), doubles(g)); }, doubles(x));
-  const numbers dw = numerical_gradient([&](const numbers& v) { return dot(product(doubles(x), v, 3, 4, 5), doubles(g)); }, doubles(w));
+  const numbers dx = numerical_gradient(
+      [&](const numbers& v) { return dot(product(v, doubles(w), 3, 4, 5), doubles(g)); }, doubles(x));
+  const numbers dw = numerical_gradient(
+      [&](const numbers& v) { return dot(product(doubles(x), v, 3, 4, 5), doubles(g)); }, doubles(w));
   expect_close(linear_backward_input(g, w), dx, 1e-5);
   const tensor dweight({5, 4});
   linear_backward_weight(dweight, g, x);
@@ -139,7 +141,8 @@ TEST(LinearBackward, MatchesCentralDifferences) {
 TEST(LinearBackward, GoesThroughTheActivationThatMadeItsInput) {
   on_every_instruction_set([] {
     for (const bool add : {false, true}) {
-      const tensor dy = random_tensor({45, 300}, 1), w = random_tensor({300, 70}, 2, 0.1), before = random_tensor({45, 70}, 3);
+      const tensor dy = random_tensor({45, 300}, 1), w = random_tensor({300, 70}, 2, 0.1),
+                   before = random_tensor({45, 70}, 3);
       const tensor dx = random_tensor({45, 70}, 4);
       numbers expected = doubles(linear_backward_input(dy, w)), old = doubles(dx);
       for (std::size_t i = 0; i < expected.size(); ++i)
@@ -160,7 +163,8 @@ TEST(LinearBackward, AddsToWhatIsThereWhenAsked) {
 
 TEST(Linear, HasTheSameBitsForAnyNumberOfThreads) {
   for (const long rows : {1l, 2l, 150l}) {
-    const tensor x = random_tensor({rows, 333}, 1), w = random_tensor({450, 333}, 2), dy = random_tensor({rows, 450}, 3);
+    const tensor x = random_tensor({rows, 333}, 1), w = random_tensor({450, 333}, 2),
+                 dy = random_tensor({rows, 450}, 3);
     expect_same_bits_for_any_threads([&] {
       const tensor dweight({450, 333}), dbias(shape{450});
       linear_backward_weight(dweight, dy, x);
@@ -188,8 +192,13 @@ TEST(Linear, RefusesShapesThatDoNotFit) {
   EXPECT_EQ(refusal([&] { linear(x, tensor({16})); }), "linear: expected weight [O, I]; found [16]");
   EXPECT_EQ(refusal([&] { linear(x, w, {.bias = tensor({15})}); }), "linear: expected bias [16]; found [15]");
   EXPECT_EQ(refusal([&] { linear_into(tensor({2, 15}), x, w); }), "linear: expected y [2, 16]; found [2, 15]");
-  EXPECT_EQ(refusal([&] { linear_backward_input(tensor({2, 15}), w); }), "linear: expected dy [..., 16]; found [2, 15]");
-  EXPECT_EQ(refusal([&] { linear_backward_weight(w, tensor({2, 16}), tensor({3, 128})); }),
+  EXPECT_EQ(refusal([&] {
+              linear_backward_input(tensor({2, 15}), w);
+            }),
+            "linear: expected dy [..., 16]; found [2, 15]");
+  EXPECT_EQ(refusal([&] {
+              linear_backward_weight(w, tensor({2, 16}), tensor({3, 128}));
+            }),
             "linear: expected x [2, 128]; found [3, 128]");
 }
 

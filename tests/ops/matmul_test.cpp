@@ -19,7 +19,8 @@ numbers product(const numbers& a, const numbers& b, long rows, long depth, long 
 
 TEST(Matmul, MultipliesViewsOfAnyStrides) {
   on_every_instruction_set([] {
-    for (const auto& [m, k, n] : {std::array{1l, 1l, 1l}, {3, 0, 2}, {0, 2, 3}, {5, 9, 33}, {2, 40, 50}, {40, 70, 35}}) {
+    for (const auto& [m, k, n] :
+         {std::array{1l, 1l, 1l}, {3, 0, 2}, {0, 2, 3}, {5, 9, 33}, {2, 40, 50}, {40, 70, 35}}) {
       const tensor a = random_tensor({m, k}, 1), b = random_tensor({k, n}, 2);
       const numbers expected = product(doubles(a), doubles(b), m, k, n);
       for (const tensor& left : {a, turned(a), with_gaps(a)})
@@ -50,8 +51,14 @@ TEST(MatmulBackward, MatchesCentralDifferences) {
     const tensor a = random_tensor({3, 4}, 1), b = random_tensor({4, 5}, 2), g = random_tensor({3, 5}, 3);
     const tensor da({3, 4}), db({4, 5});
     matmul_backward_into(da, db, g, a, b);
-    expect_close(da, numerical_gradient([&](const numbers& v) { return dot(product(v, doubles(b), 3, 4, 5), doubles(g)); }, doubles(a)), 1e-5);
-    expect_close(db, numerical_gradient([&](const numbers& v) { return dot(product(doubles(a), v, 3, 4, 5), doubles(g)); }, doubles(b)), 1e-5);
+    expect_close(da,
+                 numerical_gradient([&](const numbers& v) { return dot(product(v, doubles(b), 3, 4, 5), doubles(g)); },
+                                    doubles(a)),
+                 1e-5);
+    expect_close(db,
+                 numerical_gradient([&](const numbers& v) { return dot(product(doubles(a), v, 3, 4, 5), doubles(g)); },
+                                    doubles(b)),
+                 1e-5);
   });
 }
 
@@ -62,7 +69,10 @@ TEST(Matmul, HasTheSameBitsForAnyNumberOfThreads) {
 
 TEST(Matmul, RefusesShapesThatDoNotFit) {
   EXPECT_EQ(refusal([] { matmul(tensor({2, 3}), tensor({4, 5})); }), "matmul: expected b [3, N]; found [4, 5]");
-  EXPECT_EQ(refusal([] { matmul(tensor({7, 2, 3}), tensor({6, 3, 5})); }), "matmul: expected b [7, 3, N]; found [6, 3, 5]");
+  EXPECT_EQ(refusal([] {
+              matmul(tensor({7, 2, 3}), tensor({6, 3, 5}));
+            }),
+            "matmul: expected b [7, 3, N]; found [6, 3, 5]");
   EXPECT_EQ(refusal([] { matmul(tensor(shape{3}), tensor({3, 5})); }), "matmul: expected a [..., M, K]; found [3]");
 }
 

@@ -32,7 +32,8 @@ TEST(LayerNorm, NormalizesRows) {
       expect_close(layer_norm(x, w, b), normalized(doubles(x), doubles(w), doubles(b), width, true), 5e-6);
       expect_close(layer_norm(x, w), normalized(doubles(x), doubles(w), {}, width, true), 5e-6);
       expect_close(layer_norm(x, {}), normalized(doubles(x), {}, {}, width, true), 5e-6);
-      if (x.size() > 0) expect_close(layer_norm(with_gaps(x), w), normalized(doubles(x), doubles(w), {}, width, true), 5e-6);
+      if (x.size() > 0)
+        expect_close(layer_norm(with_gaps(x), w), normalized(doubles(x), doubles(w), {}, width, true), 5e-6);
     }
   });
 }
@@ -73,7 +74,8 @@ TEST(LayerNormBackward, MatchesCentralDifferences) {
   on_every_instruction_set([] {
     for (const shape& s : {shape{1, 1}, shape{3, 5}, shape{2, 3, 19}}) {
       const long width = s.back();
-      const tensor x = random_tensor(s, 1), w = random_tensor({width}, 2), b = random_tensor({width}, 3), g = random_tensor(s, 4);
+      const tensor x = random_tensor(s, 1), w = random_tensor({width}, 2), b = random_tensor({width}, 3),
+                   g = random_tensor(s, 4);
       layer_norm_statistics statistics;
       layer_norm(x, w, b, 1e-5f, &statistics);
       const tensor dx = g.clone(), dw = tensor::full({width}, 1), db = tensor::full({width}, 1);
@@ -100,7 +102,9 @@ TEST(RmsNormBackward, MatchesCentralDifferences) {
     rms_norm(x, w, 1e-5f, &inverse);
     const tensor dx = tensor::full({3, 21}, 1), dw(shape{21});
     rms_norm_backward_into(dx, dw, g, x, w, inverse, writing::add);
-    const auto value = [&](const numbers& vx, const numbers& vw) { return dot(normalized(vx, vw, {}, 21, false), doubles(g)); };
+    const auto value = [&](const numbers& vx, const numbers& vw) {
+      return dot(normalized(vx, vw, {}, 21, false), doubles(g));
+    };
     numbers expected = numerical_gradient([&](const numbers& v) { return value(v, doubles(w)); }, doubles(x));
     for (double& v : expected) v += 1;
     expect_close(dx, expected, 2e-5);
@@ -128,9 +132,15 @@ TEST(Norm, KeepsNanWithinItsRow) {
 }
 
 TEST(Norm, RefusesShapesThatDoNotFit) {
-  EXPECT_EQ(refusal([] { layer_norm(tensor({2, 128}), tensor({64})); }), "layer_norm: expected weight [128]; found [64]");
+  EXPECT_EQ(refusal([] {
+              layer_norm(tensor({2, 128}), tensor({64}));
+            }),
+            "layer_norm: expected weight [128]; found [64]");
   EXPECT_EQ(refusal([] { rms_norm(tensor({2, 128}), tensor({64})); }), "rms_norm: expected weight [128]; found [64]");
-  EXPECT_EQ(refusal([] { layer_norm_into(tensor({2, 3}), tensor({2, 4}), {}); }), "layer_norm: expected y [2, 4]; found [2, 3]");
+  EXPECT_EQ(refusal([] {
+              layer_norm_into(tensor({2, 3}), tensor({2, 4}), {});
+            }),
+            "layer_norm: expected y [2, 4]; found [2, 3]");
 }
 
 }  // namespace

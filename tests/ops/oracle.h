@@ -65,9 +65,13 @@ inline void expect_close(const tensor& found, const numbers& expected, double to
   ASSERT_EQ(f.size(), expected.size()) << what;
   for (std::size_t i = 0; i < f.size(); ++i) {
     const double e = expected[i];
-    if (std::isnan(e)) ASSERT_TRUE(std::isnan(f[i])) << what << " at " << i << ": " << f[i];
-    else if (std::isinf(e)) ASSERT_EQ(f[i], e) << what << " at " << i;
-    else ASSERT_LE(std::abs(f[i] - e), tolerance * (1 + std::abs(e))) << what << " at " << i << ": " << f[i] << ", not " << e;
+    if (std::isnan(e))
+      ASSERT_TRUE(std::isnan(f[i])) << what << " at " << i << ": " << f[i];
+    else if (std::isinf(e))
+      ASSERT_EQ(f[i], e) << what << " at " << i;
+    else
+      ASSERT_LE(std::abs(f[i] - e), tolerance * (1 + std::abs(e)))
+          << what << " at " << i << ": " << f[i] << ", not " << e;
   }
 }
 
@@ -106,7 +110,8 @@ inline void on_every_instruction_set(const std::function<void()>& body) {
 
 inline bool same_bits(const tensor& a, const tensor& b) {
   const tensor x = a.to_contiguous(), y = b.to_contiguous();
-  return x.shape() == y.shape() && (x.size() == 0 || std::memcmp(x.data<float>(), y.data<float>(), std::size_t(x.size()) * sizeof(float)) == 0);
+  return x.shape() == y.shape() &&
+         (x.size() == 0 || std::memcmp(x.data<float>(), y.data<float>(), std::size_t(x.size()) * sizeof(float)) == 0);
 }
 
 /// The results of `run` must have the same bits with 1, 2 and 3 threads, on every instruction set.
@@ -129,9 +134,7 @@ inline void expect_same_bits_for_any_threads(const std::function<std::vector<ten
 inline std::string refusal(const std::function<void()>& call) {
   try {
     call();
-  } catch (const shape_error& error) {
-    return error.what();
-  }
+  } catch (const shape_error& error) { return error.what(); }
   return "nothing was thrown";
 }
 

@@ -15,7 +15,8 @@ numbers turned_by_position(const numbers& x, const shape& s, long first, rotary_
     const long t = i / s[2] % s[1];
     for (long p = 0; p < half; ++p) {
       const bool split = layout == rotary_layout::half_split;
-      const auto a = std::size_t(i * s[3] + (split ? p : 2 * p)), b = std::size_t(i * s[3] + (split ? p + half : 2 * p + 1));
+      const auto a = std::size_t(i * s[3] + (split ? p : 2 * p)),
+                 b = std::size_t(i * s[3] + (split ? p + half : 2 * p + 1));
       const double angle = double(first + t) * std::pow(10000.0, -2.0 * double(p) / double(s[3]));
       y[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
       y[b] = x[a] * std::sin(angle) + x[b] * std::cos(angle);
@@ -48,7 +49,11 @@ TEST(RotaryBackward, MatchesCentralDifferences) {
     for (const auto layout : layouts) {
       const tensor x = random_tensor(s, 1), g = random_tensor(s, 2), dx = tensor(s);
       rotary_backward_into(dx, g, make_rotary_table(9, 6), 1, layout);
-      expect_close(dx, numerical_gradient([&](const numbers& v) { return dot(turned_by_position(v, s, 1, layout), doubles(g)); }, doubles(x)), 1e-5);
+      expect_close(
+          dx,
+          numerical_gradient([&](const numbers& v) { return dot(turned_by_position(v, s, 1, layout), doubles(g)); },
+                             doubles(x)),
+          1e-5);
     }
   });
 }
@@ -60,9 +65,18 @@ TEST(Rotary, HasTheSameBitsForAnyNumberOfThreads) {
 
 TEST(Rotary, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal([] { make_rotary_table(3, 7); }), "rotary: expected an even width; found 7");
-  EXPECT_EQ(refusal([] { rotary(tensor({1, 65, 1, 4}), make_rotary_table(64, 4)); }), "rotary: expected positions below 64; found 65");
-  EXPECT_EQ(refusal([] { rotary(tensor({1, 6, 1, 4}), make_rotary_table(64, 6)); }), "rotary: expected x [..., 6]; found [1, 6, 1, 4]");
-  EXPECT_EQ(refusal([] { rotary(tensor({6, 1, 4}), make_rotary_table(64, 4)); }), "rotary: expected x [B, T, H, D]; found [6, 1, 4]");
+  EXPECT_EQ(refusal([] {
+              rotary(tensor({1, 65, 1, 4}), make_rotary_table(64, 4));
+            }),
+            "rotary: expected positions below 64; found 65");
+  EXPECT_EQ(refusal([] {
+              rotary(tensor({1, 6, 1, 4}), make_rotary_table(64, 6));
+            }),
+            "rotary: expected x [..., 6]; found [1, 6, 1, 4]");
+  EXPECT_EQ(refusal([] {
+              rotary(tensor({6, 1, 4}), make_rotary_table(64, 4));
+            }),
+            "rotary: expected x [B, T, H, D]; found [6, 1, 4]");
 }
 
 }  // namespace

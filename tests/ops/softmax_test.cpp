@@ -73,7 +73,10 @@ TEST(Softmax, HasTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Softmax, RefusesShapesThatDoNotFit) {
-  EXPECT_EQ(refusal([] { softmax_rows_into(tensor({2, 3}), tensor({3, 2})); }), "softmax: expected y [3, 2]; found [2, 3]");
+  EXPECT_EQ(refusal([] {
+              softmax_rows_into(tensor({2, 3}), tensor({3, 2}));
+            }),
+            "softmax: expected y [3, 2]; found [2, 3]");
 }
 
 }  // namespace

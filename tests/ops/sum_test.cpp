@@ -28,9 +28,7 @@ TEST(Sum, SumsEverything) {
       double expected = 0;
       for (const double v : doubles(x)) expected += v;
       EXPECT_NEAR(sum(x), expected, 1e-9 * (1 + std::abs(expected)));
-      if (x.size() > 0) {
-        EXPECT_NEAR(mean(turned(x)), expected / double(x.size()), 1e-9);
-      }
+      if (x.size() > 0) { EXPECT_NEAR(mean(turned(x)), expected / double(x.size()), 1e-9); }
     }
     EXPECT_TRUE(std::isnan(mean(tensor(shape{0}))));
   });
@@ -54,7 +52,8 @@ TEST(SumBackward, MatchesCentralDifferences) {
   const shape s{3, 4, 5};
   for (const int axis : {0, 1, 2}) {
     const tensor x = random_tensor(s, 1), g = random_tensor(sum(x, axis).shape(), 2), dx = tensor::full(s, 1);
-    numbers expected = numerical_gradient([&](const numbers& v) { return 0.5 * dot(sum_over(v, s, axis), doubles(g)); }, doubles(x));
+    numbers expected =
+        numerical_gradient([&](const numbers& v) { return 0.5 * dot(sum_over(v, s, axis), doubles(g)); }, doubles(x));
     for (double& e : expected) e += 1;
     sum_backward_into(dx, g, axis, 0.5f, writing::add);
     expect_close(dx, expected, 1e-6);
