@@ -10,8 +10,8 @@ namespace qkv {
 namespace {
 
 void check_tokens(const tensor& tokens, long first, const decoder_config& config) {
-  if (tokens.rank() != 2 || tokens.type() != dtype::int32) {
-    refuse("decoder", "tokens [B, T] int32", to_string(tokens.shape()) + " " + name_of(tokens.type()));
+  if (tokens.rank() != 2 || tokens.type() != dtype::int32 || tokens.size() == 0) {
+    refuse("decoder", "tokens [B, T] int32, at least one", to_string(tokens.shape()) + " " + name_of(tokens.type()));
   }
   if (first + tokens.dim(1) > config.context) {
     refuse("decoder", "at most " + std::to_string(config.context) + " tokens, the context of this model",
@@ -104,6 +104,10 @@ tensor decoder::logits(const tensor& tokens) const {
 }
 
 tensor decoder::next_logits(const tensor& tokens, decoder_cache& cache) const {
+  if (cache.layers.size() != blocks_.size()) {
+    refuse("decoder", "a cache of " + std::to_string(blocks_.size()) + " layers, as make_cache gives",
+           std::to_string(cache.layers.size()));
+  }
   const no_gradient values_only;
   variable x = embed(tokens, cache.length(), {});
   for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i].continued(x, cache.layers[i]);

@@ -155,6 +155,9 @@ TEST(Decoder, RefusesBadTokens) {
   EXPECT_THAT(complaint_of([&] { model.logits(random_tokens(1, 9, 11, 1)); }),
               HasSubstr("decoder: expected at most 8 tokens, the context of this model; found 9"));
   EXPECT_THAT(complaint_of([&] { model.logits(tensor({1, 3})); }), HasSubstr("expected tokens [B, T] int32"));
+  EXPECT_THAT(complaint_of([&] { model.logits(tensor({1, 0}, dtype::int32)); }), HasSubstr("at least one"));
+  decoder_cache no_cache;
+  EXPECT_THAT(complaint_of([&] { model.next_logits(targets, no_cache); }), HasSubstr("a cache of 2 layers"));
 }
 
 TEST(DecoderConfig, SurvivesItsTextForm) {
