@@ -32,16 +32,9 @@ json head_of(const attention_map& map, long layer, long head) {
   const head_statistics s = statistics_of(map, layer, head);
   json rows = json::array();
   for (long t = 0; t < long(map.queries.size()); ++t) rows.push_back(row_of(map, layer, head, t));
-  return {{"weights", rows},
-          {"kind", kind_of(s)},
-          {"words", in_words(s)},
-          {"entropy", s.entropy},
-          {"evenness", s.evenness},
-          {"spread", s.spread},
-          {"itself", s.itself},
-          {"previous", s.previous},
-          {"first", s.first},
-          {"distance", s.distance}};
+  return {{"weights", rows},        {"kind", kind_of(s)},    {"words", in_words(s)}, {"entropy", s.entropy},
+          {"evenness", s.evenness}, {"spread", s.spread},    {"itself", s.itself},   {"previous", s.previous},
+          {"first", s.first},       {"distance", s.distance}};
 }
 
 json data_of(const attention_map& map) {

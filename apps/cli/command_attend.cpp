@@ -1,6 +1,7 @@
 // qkv attend: what each head of a model looks at.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -30,6 +31,9 @@ attention_map map_of(const character_model& m, const std::vector<std::int32_t>& 
   map.weights = tensor({long(links.size()), m.model.config().heads, T, T});
   for (std::size_t layer = 0; layer < links.size(); ++layer)
     map.weights.select(0, long(layer)).copy_from(m.model.attention_weights(links[layer]).select(0, 0));
+  for (const float w : map.weights.values<float>())
+    if (!std::isfinite(w))
+      throw std::runtime_error("attend: expected weights that are numbers; found NaN in this model");
   return map;
 }
 

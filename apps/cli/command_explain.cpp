@@ -22,7 +22,11 @@ class page {
     for (const std::string& label : labels_) label_width_ = std::max(label_width_, columns_of(label));
   }
 
-  std::string text() {
+  std::string text(bool only_weights) {
+    if (only_weights) {
+      between_tokens(w_.weight, true);
+      return text_;
+    }
     title();
     inputs();
     projections();
@@ -218,7 +222,7 @@ void run_explain(const explain_options& options, const output_options& output) {
   if (output.json)
     fmt::print("{}\n", as_json(options, w).dump(1));
   else
-    fmt::print("{}", page(options, w, output.look_of(stdout)).text());
+    fmt::print("{}", page(options, w, output.look_of(stdout)).text(output.quiet));
   if (w.oracle_difference > tolerance || (w.fused && w.engine_difference > tolerance))
     throw std::runtime_error(fmt::format(
         "the check failed: expected differences below {:.0e}; found {:.1e} to the oracle and {:.1e} to the engine",
@@ -246,6 +250,7 @@ void add_explain(CLI::App& program) {
   command.add_option("--width", options->width, "Channels of the head")->check(CLI::Range(1, 8))->capture_default_str();
   command.add_option("--seed", options->seed, "Of the random numbers")->capture_default_str();
   output->add_style(command);
+  output->add_quiet(command);
   output->add_json(command);
   command.callback([options, output] { run_explain(*options, *output); });
 }

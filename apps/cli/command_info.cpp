@@ -21,6 +21,7 @@ void run_info(const output_options& output) {
                                         {"threads", thread_count()}, {"available_memory_bytes", available_memory()}};
     return fmt::print("{}\n", result.dump(2));
   }
+  if (output.quiet) return fmt::print("{}\n", version());
   fmt::print("version          {}\n", version());
   if (!commit().empty()) fmt::print("commit           {}\n", commit());
   fmt::print("instruction set  {}{}\n", in_use,
@@ -35,6 +36,7 @@ void add_info(CLI::App& program) {
   CLI::App& command = add_command(program, "info", "Say which qkv this is, and the instruction set and threads it uses",
                                   "qkv info --json");
   const auto output = std::make_shared<output_options>();
+  output->add_quiet(command);
   output->add_json(command);
   command.callback([output] { run_info(*output); });
 }

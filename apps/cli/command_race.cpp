@@ -53,6 +53,12 @@ void print_race(const race& r, look how) {
              r.largest);
 }
 
+void print_ratios(const race& r) {
+  if (r.fused.seconds > 0 && r.fused.bytes > 0)
+    fmt::print("{} times faster, {} times less memory\n", times(r.square.seconds / r.fused.seconds),
+               times(r.square.bytes / r.fused.bytes));
+}
+
 void print_lambda(const lambda_result& r, look how) {
   fmt::print("\n{}\n  {}\n\n", bold("a score and a mask of your own, a line each", how), r.source);
   fmt::print("forward {}, backward {}, {} of memory\n", in_time(r.forward.seconds), in_time(r.backward.seconds),
@@ -90,7 +96,10 @@ nlohmann::ordered_json as_json(const race& r, const lambda_result& own) {
 void run(const race_options& options, const output_options& output) {
   const look how = output.look_of(stdout);
   const race r = run_race(options.tokens, options.heads, options.width);
-  if (!output.json) print_race(r, how);
+  if (output.quiet)
+    print_ratios(r);
+  else if (!output.json)
+    print_race(r, how);
   std::fflush(stdout);
   const lambda_result own = run_lambda(options.tokens, options.heads, options.width);
   if (output.json)
@@ -118,6 +127,7 @@ void add_race(CLI::App& program) {
       ->check(CLI::Range(1L, 4096L))
       ->capture_default_str();
   output->add_style(command);
+  output->add_quiet(command);
   output->add_json(command);
   command.callback([options, output] { run(*options, *output); });
 }

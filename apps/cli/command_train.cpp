@@ -26,7 +26,7 @@ struct train_options {
   decoder_config model{};
   training_options training{.checkpoint_every = 500};
   bool resume = false, weights_only = false;
-  bool steps_given = false;
+  bool steps_given = false, seconds_given = false;
 };
 
 // Everything that a run needs, whether it starts or goes on.
@@ -71,7 +71,7 @@ character_model training_session::beginning() {
   check_out_is_ours();
   atomic_file probe(options_.out);  // says now, and not after an hour, that nothing can be written there
   training_options training = options_.training;
-  if (training.seconds > 0 && !options_.steps_given) training.steps = no_limit;
+  if (options_.seconds_given && !options_.steps_given) training.steps = no_limit;
   if (!options_.resume) {
     character_vocabulary vocabulary(text_);
     decoder_config config = options_.model;
@@ -84,9 +84,10 @@ character_model training_session::beginning() {
     throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
   optimiser_state_ = std::move(old.optimiser_state);
   training_options same = old.facts.training;
-  if (options_.steps_given) same.steps = training.steps;
-  same.seconds = training.seconds;
-  if (training.seconds > 0 && !options_.steps_given) same.steps = no_limit;
+  if (options_.steps_given || options_.seconds_given) {
+    same.steps = training.steps;
+    same.seconds = training.seconds;
+  }
   old.facts.training = same;
   auto vocabulary = character_vocabulary::from_json(old.facts.vocabulary);
   return {std::move(old.model), std::move(vocabulary), std::move(old.facts)};
@@ -242,6 +243,7 @@ void add_train(CLI::App& program) {
   output->add_json(command);
   command.callback([options, output, steps] {
     options->steps_given = steps->count() > 0;
+    options->seconds_given = options->training.seconds > 0;
     training_session(*options, *output).train();
   });
 }

@@ -18,6 +18,11 @@ TEST(Explain, ShowsEveryStepOfTheWalk) {
   for (const unsigned char c : done.out) EXPECT_LT(c, 0x80) << "ASCII in a file";
 }
 
+TEST(Explain, PrintsOnlyTheWeightsWhenQuiet) {
+  const finished done = qkv_program({"explain", "he likes school", "-q"});
+  EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '\n'), 4);
+}
+
 TEST(Explain, DrawsAsItIsTold) {
   EXPECT_THAT(qkv_program({"explain", "he likes school", "--style", "unicode"}).out, HasSubstr("▒"));
   EXPECT_THAT(qkv_program({"explain", "he likes school", "--style", "colour"}).out, HasSubstr("\x1b[1m"));

@@ -22,6 +22,7 @@ TEST(Program, EveryCommandExplainsItselfWithAnExample) {
     EXPECT_EQ(done.err, "");
     EXPECT_THAT(done.out, HasSubstr("Example:\n  qkv " + command));
     EXPECT_THAT(done.out, HasSubstr("--json"));
+    EXPECT_THAT(done.out, HasSubstr("--quiet"));
   }
 }
 

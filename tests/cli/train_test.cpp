@@ -77,6 +77,8 @@ TEST_F(Train, SavesWhenInterrupted) {
   EXPECT_THAT(done.out, HasSubstr("--resume"));
   EXPECT_EQ(qkv_program({"generate", "--model", out, "--tokens", "5"}).code, 0);
   EXPECT_EQ(qkv_program({"train", "--text", text(), "--out", out, "--resume", "--seconds", "1", "-q"}).code, 0);
+  // Without a limit of its own, the run that goes on has that of the run before.
+  EXPECT_EQ(qkv_program({"train", "--text", text(), "--out", out, "--resume", "-q"}).code, 0);
 }
 
 TEST_F(Train, LeavesTheOptimiserOutWhenAsked) {
