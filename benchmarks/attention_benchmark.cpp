@@ -41,14 +41,21 @@ class shape_benchmark {
     const auto& [batch, heads, key_heads, queries, keys, width] = measured_.shape;
     const bool is_forward = pass == "forward";
     std::vector<trial> contestants{trial_of([&] { is_forward ? case_.forward() : case_.backward(); })};
-    for (trial& one : session_.peer_trials({{"case", "attention"}, {"pass", pass}, {"B", batch}, {"H", heads},
-                                            {"G", key_heads}, {"T", queries}, {"S", keys}, {"D", width},
+    for (trial& one : session_.peer_trials({{"case", "attention"},
+                                            {"pass", pass},
+                                            {"B", batch},
+                                            {"H", heads},
+                                            {"G", key_heads},
+                                            {"T", queries},
+                                            {"S", keys},
+                                            {"D", width},
                                             {"causal", measured_.causal}}))
       contestants.push_back(std::move(one));
     const turns t = session_.take_turns(contestants);
     const double links = measured_.causal ? causal_links(measured_.shape) : measured_.shape.pairs();
     const double gflops = (is_forward ? forward_flops : backward_flops)(links, width) / t.seconds[0] * 1e-9;
-    nlohmann::ordered_json row{{"ms", t.seconds[0] * 1e3}, {"gflops", gflops}, {"peak", 100 * gflops / session_.peak().gflops()}};
+    nlohmann::ordered_json row{
+        {"ms", t.seconds[0] * 1e3}, {"gflops", gflops}, {"peak", 100 * gflops / session_.peak().gflops()}};
     session_.add_peer_figures(row, t);
     row["others"] = t.others;
     table_.add(name, row);

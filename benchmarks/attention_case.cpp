@@ -27,8 +27,13 @@ double causal_links(const attention_shape& s) {
 attention_case::attention_case(const attention_shape& s, std::shared_ptr<const formula> f)
     : q(random_normal({s.batch, s.queries, s.heads, s.width}, 1)),
       k(random_normal({s.batch, s.keys, s.key_heads, s.width}, 2)),
-      v(random_normal({s.batch, s.keys, s.key_heads, s.width}, 3)), formula_(std::move(f)), out_(q.shape()),
-      lse_({s.batch, s.queries, s.heads}), dout_(random_normal(q.shape(), 4)), dq_(q.shape()), dk_(k.shape()),
+      v(random_normal({s.batch, s.keys, s.key_heads, s.width}, 3)),
+      formula_(std::move(f)),
+      out_(q.shape()),
+      lse_({s.batch, s.queries, s.heads}),
+      dout_(random_normal(q.shape(), 4)),
+      dq_(q.shape()),
+      dk_(k.shape()),
       dv_(v.shape()) {
   for (const parameter& p : formula_->parameters()) learned_.emplace_back(p.values.shape());
 }
@@ -41,8 +46,8 @@ void attention_case::backward() {
   std::vector<float*> gradients;
   for (const tensor& t : learned_) gradients.push_back(t.data<float>());
   attention_backward_into(*formula_, views(), out_.view<const float, 4>(), lse_.view<const float, 3>(),
-                          dout_.view<const float, 4>(), dq_.view<float, 4>(), dk_.view<float, 4>(), dv_.view<float, 4>(),
-                          gradients, workspace_);
+                          dout_.view<const float, 4>(), dq_.view<float, 4>(), dk_.view<float, 4>(),
+                          dv_.view<float, 4>(), gradients, workspace_);
 }
 
 }  // namespace qkv::benchmarks

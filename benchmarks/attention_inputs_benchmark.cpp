@@ -28,10 +28,13 @@ void apply(const inputs& i, attention_case& c) {
 
 void measure_attention_inputs(session& s) {
   const attention_shape shape{};
-  const std::vector<inputs> all{{"normal", 1, 0}, {"logits times 10", 10, 0}, {"logits times 50", 50, 0},
-                                {"first key 30 above", 1, 30}, {"first key 200 above", 1, 200}};
+  const std::vector<inputs> all{{"normal", 1, 0},
+                                {"logits times 10", 10, 0},
+                                {"logits times 50", 50, 0},
+                                {"first key 30 above", 1, 30},
+                                {"first key 200 above", 1, 200}};
   result_table t("attention_inputs", "inputs, 1 x 8 x 4096, D 64", "attention",
-          {{"ms", "ms", 1}, {"peak", "of peak", 0, "%"}, {"relative", "time / normal", 2}, others_column});
+                 {{"ms", "ms", 1}, {"peak", "of peak", 0, "%"}, {"relative", "time / normal", 2}, others_column});
   for (const bool is_causal : {false, true}) {
     for (const std::string pass : {"forward", "backward"}) {
       std::vector<std::unique_ptr<attention_case>> cases;
@@ -39,8 +42,8 @@ void measure_attention_inputs(session& s) {
       const std::string kind = pass + (is_causal ? ", causal, " : ", full, ");
       if (!s.wants("attention_inputs", kind)) continue;
       for (const inputs& i : all) {
-        attention_case& c = *cases.emplace_back(std::make_unique<attention_case>(
-            shape, is_causal ? make_formula(causal) : make_formula()));
+        attention_case& c = *cases.emplace_back(
+            std::make_unique<attention_case>(shape, is_causal ? make_formula(causal) : make_formula()));
         apply(i, c);
         c.forward();
         contestants.push_back(trial_of([&c, pass] { pass == "forward" ? c.forward() : c.backward(); }));

@@ -36,11 +36,12 @@ std::vector<group> all_groups() {
     all.push_back({{.heads = 8, .key_heads = 8, .queries = 4096, .keys = 4096, .width = width},
                    {{"no mask", make_formula(), 0}, {"the latest 256 keys", window, 256}}});
   }
-  all.push_back({{.heads = 2, .key_heads = 2, .queries = 16384, .keys = 16384, .width = 64},
-                 {{"no mask", make_formula(), 0},
-                  {"the latest 256 keys", window, 256},
-                  {"BigBird", bigbird, 0},
-                  {"causal, documents of 512 and 1536", make_formula(causal & same_document(document_ids(16384))), 0}}});
+  all.push_back(
+      {{.heads = 2, .key_heads = 2, .queries = 16384, .keys = 16384, .width = 64},
+       {{"no mask", make_formula(), 0},
+        {"the latest 256 keys", window, 256},
+        {"BigBird", bigbird, 0},
+        {"causal, documents of 512 and 1536", make_formula(causal & same_document(document_ids(16384))), 0}}});
   return all;
 }
 
@@ -56,9 +57,7 @@ double live_links(const formula& f, const attention_shape& s) {
   return double(links) * double(s.batch * s.heads);
 }
 
-double share_visited(const tile_counts& c) {
-  return double(c.full + c.partial) / double(c.full + c.partial + c.empty);
-}
+double share_visited(const tile_counts& c) { return double(c.full + c.partial) / double(c.full + c.partial + c.empty); }
 
 class group_benchmark {
  public:
@@ -93,8 +92,11 @@ class group_benchmark {
  private:
   void add_flex(nlohmann::ordered_json& row, std::size_t n) {
     std::vector<trial> contestants{trial_of([c = cases_[n].get()] { c->forward(); })};
-    for (trial& one : session_.peer_trials({{"case", "window"}, {"H", group_.shape.heads}, {"T", group_.shape.queries},
-                                            {"D", group_.shape.width}, {"window", group_.masks[n].window}}))
+    for (trial& one : session_.peer_trials({{"case", "window"},
+                                            {"H", group_.shape.heads},
+                                            {"T", group_.shape.queries},
+                                            {"D", group_.shape.width},
+                                            {"window", group_.masks[n].window}}))
       contestants.push_back(std::move(one));
     const turns taken = session_.take_turns(contestants);
     session_.add_peer_figures(row, taken);
@@ -110,15 +112,19 @@ class group_benchmark {
 }  // namespace
 
 void measure_attention_masks(session& s) {
-  std::vector<column> columns{{"live", "live", 2, "%"},  {"tiles", "tiles", 2, "%"},
-                              {"time", "time", 2, "%"}, {"ms", "ms", 2}, {"peak", "of peak", 0, "%"}};
+  std::vector<column> columns{{"live", "live", 2, "%"},
+                              {"tiles", "tiles", 2, "%"},
+                              {"time", "time", 2, "%"},
+                              {"ms", "ms", 2},
+                              {"peak", "of peak", 0, "%"}};
   if (s.chosen().thorough)
     for (column& c : s.peer_columns()) columns.push_back(std::move(c));
   columns.push_back(others_column);
-  result_table t("attention_masks", "masks, batch x heads x tokens", s.chosen().thorough ? "attention --thorough" : "attention",
-                 columns);
+  result_table t("attention_masks", "masks, batch x heads x tokens",
+                 s.chosen().thorough ? "attention --thorough" : "attention", columns);
   for (const group& g : all_groups()) {
-    const std::string shape = fmt::format("{} x {} x {}, D {}, ", g.shape.batch, g.shape.heads, g.shape.queries, g.shape.width);
+    const std::string shape =
+        fmt::format("{} x {} x {}, D {}, ", g.shape.batch, g.shape.heads, g.shape.queries, g.shape.width);
     std::unique_ptr<group_benchmark> cases;
     for (const std::string pass : {"forward", "backward"}) {
       const std::string prefix = pass + ", " + shape;

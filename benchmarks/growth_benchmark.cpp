@@ -50,8 +50,13 @@ double available_memory() { return double(sysconf(_SC_AVPHYS_PAGES)) * double(sy
 
 void measure_growth(session& s) {
   result_table t("growth", "attention and its gradients, 1 head, D 64", "growth",
-                 {{"tokens", "tokens", 0}, {"fused_ms", "fused ms", 1}, {"square_ms", "N x N ms", 1},
-                  {"fused_mib", "fused MiB", 1}, {"square_mib", "N x N MiB", 0}, {"ratio", "times faster", 1}, others_column});
+                 {{"tokens", "tokens", 0},
+                  {"fused_ms", "fused ms", 1},
+                  {"square_ms", "N x N ms", 1},
+                  {"fused_mib", "fused MiB", 1},
+                  {"square_mib", "N x N MiB", 0},
+                  {"ratio", "times faster", 1},
+                  others_column});
   for (const long tokens : {1024, 2048, 4096, 8192, 16384}) {
     const std::string name = fmt::format("{} tokens", tokens);
     const double square_bytes = 2 * 4.0 * double(tokens) * double(tokens);

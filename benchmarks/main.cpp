@@ -19,7 +19,8 @@ const std::vector<group> groups{
     {"peak", "what the machine can do: multiply-adds, reading memory", {measure_peak}},
     {"attention",
      "attention: shapes, one query, large logits, masks, scores",
-     {measure_attention, measure_one_query, measure_attention_inputs, measure_attention_masks, measure_attention_scores}},
+     {measure_attention, measure_one_query, measure_attention_inputs, measure_attention_masks,
+      measure_attention_scores}},
     {"growth", "fused against N x N as sequences grow, time and memory", {measure_growth}},
     {"matmul", "products of linear layers", {measure_matmul}},
     {"training", "training a small decoder, tokens a second", {measure_training}, {measure_training_curves}},
@@ -39,16 +40,20 @@ void run(const options& o, const std::vector<const group*>& wanted) {
 }
 
 int parse_and_run(int count, char** words) {
-  CLI::App app{"Measures qkv, beside PyTorch if it is installed; everything in about four minutes.\n"
-               "QKV_ISA=avx2 and QKV_THREADS=1 choose the instruction set and the threads, of both."};
+  CLI::App app{
+      "Measures qkv, beside PyTorch if it is installed; everything in about four minutes.\n"
+      "QKV_ISA=avx2 and QKV_THREADS=1 choose the instruction set and the threads, of both."};
   options o;
   app.add_option("--filter", o.filter, "only rows whose \"table: name\" contains this");
   app.add_option("--json", o.json, "folder to write the tables to, one file each");
   app.add_option("--pytorch", o.pytorch, "a Python that has PyTorch; \"none\" to do without")->envname("QKV_PYTORCH");
   app.add_flag("--quick", o.quick, "fewer rounds, in about a third of the time");
-  app.add_option("--patience", o.patience, "seconds to wait until the machine is quiet, and to measure noisy rows again")
+  app.add_option("--patience", o.patience,
+                 "seconds to wait until the machine is quiet, and to measure noisy rows again; rows that stay noisy "
+                 "are then not kept")
       ->check(CLI::NonNegativeNumber);
-  app.add_flag("--thorough", o.thorough, "also FlexAttention, and 2,000 steps of training with three seeds (needs --text)");
+  app.add_flag("--thorough", o.thorough,
+               "also FlexAttention, and 2,000 steps of training with three seeds (needs --text)");
   app.add_option("--text", o.text, "text to learn from, for training --thorough")->check(CLI::ExistingFile);
   app.require_subcommand(0, int(groups.size()));
   app.fallthrough();

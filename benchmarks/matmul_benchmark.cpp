@@ -14,12 +14,10 @@ struct layer {
 };
 
 const std::vector<layer> layers{
-    {"characters: q, k, v", 768, 128, 384},   {"characters: output", 768, 128, 128},
-    {"characters: up", 768, 128, 512},        {"characters: down", 768, 512, 128},
-    {"characters: head", 768, 128, 65},       {"GPT-2: q, k, v", 1024, 768, 2304},
-    {"GPT-2: output", 1024, 768, 768},        {"GPT-2: up", 1024, 768, 3072},
-    {"GPT-2: down", 1024, 3072, 768},         {"GPT-2: head", 256, 768, 50257},
-    {"GPT-2: up, one token", 1, 768, 3072},
+    {"characters: q, k, v", 768, 128, 384}, {"characters: output", 768, 128, 128},  {"characters: up", 768, 128, 512},
+    {"characters: down", 768, 512, 128},    {"characters: head", 768, 128, 65},     {"GPT-2: q, k, v", 1024, 768, 2304},
+    {"GPT-2: output", 1024, 768, 768},      {"GPT-2: up", 1024, 768, 3072},         {"GPT-2: down", 1024, 3072, 768},
+    {"GPT-2: head", 256, 768, 50257},       {"GPT-2: up, one token", 1, 768, 3072},
 };
 
 struct product {
@@ -48,11 +46,13 @@ void measure_matmul(session& s) {
       const std::string name = fmt::format("{}, {}, {} x {} x {}", l.name, p.name, l.rows, l.input, l.output);
       if (!s.wants("matmul", name) || (l.rows == 1 && p.pass != "forward")) continue;
       std::vector<trial> contestants{trial_of(ours(p.pass, l))};
-      for (trial& one : s.peer_trials({{"case", "linear"}, {"pass", p.pass}, {"N", l.rows}, {"I", l.input}, {"O", l.output}}))
+      for (trial& one :
+           s.peer_trials({{"case", "linear"}, {"pass", p.pass}, {"N", l.rows}, {"I", l.input}, {"O", l.output}}))
         contestants.push_back(std::move(one));
       const turns taken = s.take_turns(contestants);
       const double gflops = 2e-9 * double(l.rows) * double(l.input) * double(l.output) / taken.seconds[0];
-      nlohmann::ordered_json row{{"ms", taken.seconds[0] * 1e3}, {"gflops", gflops}, {"peak", 100 * gflops / s.peak().gflops()}};
+      nlohmann::ordered_json row{
+          {"ms", taken.seconds[0] * 1e3}, {"gflops", gflops}, {"peak", 100 * gflops / s.peak().gflops()}};
       s.add_peer_figures(row, taken);
       row["others"] = taken.others;
       t.add(name, row);

@@ -27,7 +27,8 @@ long copies_beyond_caches(double bytes_of_one) {
 class copies {
  public:
   copies(long count, const attention_shape& s)
-      : count_(count), floats_(s.keys * s.key_heads * s.width),
+      : count_(count),
+        floats_(s.keys * s.key_heads * s.width),
         memory_(allocate_memory(std::size_t(count * 2 * floats_) * sizeof(float))) {
     const tensor k = random_normal({floats_}, 2), v = random_normal({floats_}, 3);
     for (long n = 0; n < count; ++n) {
@@ -60,21 +61,30 @@ void measure_one_query(session& s) {
   const attention_shape& shape = shape_of_decoding;
   const double bytes = 2.0 * 4 * double(shape.keys * shape.key_heads * shape.width);
   for (const bool cold : {false, true}) {
-    const std::string name = fmt::format("{} x {}, {}", shape.keys, shape.width, cold ? "from memory" : "from the caches");
+    const std::string name =
+        fmt::format("{} x {}, {}", shape.keys, shape.width, cold ? "from memory" : "from the caches");
     if (!s.wants("one_query", name)) continue;
     const long count = cold ? copies_beyond_caches(bytes) : 1;
     copies all(count, shape);
     attention_case one(shape);
     std::vector<trial> contestants{trial_of([&] { all.next(one), one.forward(); })};
-    for (trial& peer : s.peer_trials({{"case", "attention"}, {"pass", "forward"}, {"B", 1}, {"H", shape.heads},
-                                      {"G", shape.key_heads}, {"T", 1}, {"S", shape.keys}, {"D", shape.width},
-                                      {"causal", false}, {"copies", count}}))
+    for (trial& peer : s.peer_trials({{"case", "attention"},
+                                      {"pass", "forward"},
+                                      {"B", 1},
+                                      {"H", shape.heads},
+                                      {"G", shape.key_heads},
+                                      {"T", 1},
+                                      {"S", shape.keys},
+                                      {"D", shape.width},
+                                      {"causal", false},
+                                      {"copies", count}}))
       contestants.push_back(std::move(peer));
     contestants.push_back(trial_of([&] { read_trial(all.bytes(all.next_to_read())); }));
     turns taken = s.take_turns(contestants);
     const double reading = taken.seconds.back();
     taken.seconds.pop_back();
-    nlohmann::ordered_json row{{"ms", taken.seconds[0] * 1e3}, {"bandwidth", bytes / taken.seconds[0] * 1e-9},
+    nlohmann::ordered_json row{{"ms", taken.seconds[0] * 1e3},
+                               {"bandwidth", bytes / taken.seconds[0] * 1e-9},
                                {"share", 100 * reading / taken.seconds[0]}};
     s.add_peer_figures(row, taken);
     row["others"] = taken.others;

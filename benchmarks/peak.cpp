@@ -17,8 +17,8 @@ namespace {
 constexpr int accumulators = 14;
 volatile float sink;  // results go here, so that nobody computes them at compile time or not at all
 
-// Every sum starts elsewhere, and the compiler does not learn where: equal sums it would make one of.  They approach 1.5,
-// far from overflow and from denormals.
+// Every sum starts elsewhere, and the compiler does not learn where: equal sums it would make one of.  They
+// approach 1.5, far from overflow and from denormals.
 struct starting_values {
   volatile float factor = 0.5f, summand = 0.75f;
   volatile float first[accumulators] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
@@ -80,7 +80,8 @@ loop loop_of(instruction_set set) {
 #if defined(__x86_64__)
 [[gnu::target_clones("avx512f", "avx2", "default")]]
 #endif
-std::uint64_t exclusive_or(const std::uint64_t* words, std::size_t count) {
+std::uint64_t
+exclusive_or(const std::uint64_t* words, std::size_t count) {
   std::uint64_t result = 0;
   for (std::size_t i = 0; i < count; ++i) result ^= words[i];
   return result;

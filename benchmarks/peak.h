@@ -7,8 +7,8 @@
 
 namespace qkv::benchmarks {
 
-/// GFLOP/s of one trial (about 8 ms) of nothing but multiply-adds in registers, on thread_count() threads; where the set
-/// has no multiply-add, of a product and a sum.
+/// GFLOP/s of one trial (about 8 ms) of nothing but multiply-adds in registers, on thread_count() threads; where the
+/// set has no multiply-add, of a product and a sum.
 double multiply_add_trial(instruction_set set);
 
 /// GB/s at which thread_count() threads read all of `memory` once.

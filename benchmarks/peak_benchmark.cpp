@@ -32,7 +32,7 @@ nlohmann::ordered_json rates(session& s, auto&& once) {
 
 void measure_peak(session& s) {
   result_table t("peak", "most that the machine does", "peak",
-          {{"one", "one thread", 0}, {"all", fmt::format("{} threads", thread_count()), 0}, others_column});
+                 {{"one", "one thread", 0}, {"all", fmt::format("{} threads", thread_count()), 0}, others_column});
   for (const instruction_set set : {instruction_set::portable, instruction_set::avx2, instruction_set::avx512}) {
     const std::string name = fmt::format("multiply-adds, {}, GFLOP/s", name_of(set));
     if (set > widest_instruction_set() || !s.wants("peak", name)) continue;

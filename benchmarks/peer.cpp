@@ -50,8 +50,8 @@ pid_t start(const std::vector<std::string>& words, const std::vector<std::string
   if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (silent) posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t process = -1;
-  const int problem = posix_spawnp(&process, words[0].c_str(), &actions, nullptr, pointers(words).data(),
-                                   pointers(environment).data());
+  const int problem =
+      posix_spawnp(&process, words[0].c_str(), &actions, nullptr, pointers(words).data(), pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   return problem == 0 ? process : -1;
 }
@@ -65,8 +65,9 @@ std::vector<std::string> environment_with(const std::vector<std::string>& added)
 }  // namespace
 
 bool has_pytorch(const std::string& python) {
-  const pid_t process = start({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"},
-                              environment_with({}), -1, -1, true);
+  const pid_t process =
+      start({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"},
+            environment_with({}), -1, -1, true);
   int status = 0;
   return process > 0 && waitpid(process, &status, 0) == process && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -51,16 +51,21 @@ void result_table::add(const std::string& name, const nlohmann::ordered_json& fi
   std::fflush(stdout);
   nlohmann::ordered_json row{{"name", name}};
   for (const auto& [key, value] : figures.items()) {
-    if (value.is_number()) row[key] = nlohmann::ordered_json::parse(fmt::format("{:.6g}", rounded(value.get<double>())));
-    else row[key] = value;
+    if (value.is_number())
+      row[key] = nlohmann::ordered_json::parse(fmt::format("{:.6g}", rounded(value.get<double>())));
+    else
+      row[key] = value;
   }
   for (const column& c : columns_)
     if (!row.contains(c.key)) row[c.key] = missing;
   rows_.push_back(std::move(row));
 }
 
-void result_table::write(const std::filesystem::path& folder) const {
-  if (rows_.empty()) return;
+void result_table::write(const std::filesystem::path& folder, bool noisy_too) const {
+  nlohmann::ordered_json kept = nlohmann::ordered_json::array();
+  for (const auto& row : rows_)
+    if (noisy_too || row.value("others", 0.0) <= quiet_enough) kept.push_back(row);
+  if (kept.empty()) return;
   const std::string set = name_of(active_instruction_set());
   nlohmann::ordered_json all{{"what", what_}, {"instruction_set", set}, {"threads", thread_count()}};
   all["command"] = fmt::format("QKV_ISA={} build/release/qkv_benchmark {}", set, command_);
@@ -70,7 +75,7 @@ void result_table::write(const std::filesystem::path& folder) const {
     if (!c.unit.empty()) described["unit"] = c.unit;
     all["columns"].push_back(described);
   }
-  all["rows"] = rows_;
+  all["rows"] = std::move(kept);
   const auto path = folder / fmt::format("{}_{}.json", name_, set);
   std::ofstream file(path);
   file << all.dump(1) << '\n';

@@ -23,8 +23,8 @@ class result_table {
   /// A row: its name, and a number or a word for each column that it has.  Prints it, the first one under a heading.
   void add(const std::string& name, const nlohmann::ordered_json& figures);
 
-  /// Writes the file, if there is any row.   @throws std::runtime_error when it cannot
-  void write(const std::filesystem::path& folder) const;
+  /// Writes the file, if there is any row; noisy ones only where wanted.   @throws std::runtime_error when it cannot
+  void write(const std::filesystem::path& folder, bool noisy_too) const;
 
  private:
   void print_heading() const;

@@ -15,7 +15,8 @@ std::string python_with_pytorch(const std::string& wanted) {
   if (wanted == "none") return "";
   if (!wanted.empty()) {
     if (has_pytorch(wanted)) return wanted;
-    throw std::runtime_error(fmt::format("--pytorch: expected a Python that has PyTorch, or none; found \"{}\"", wanted));
+    throw std::runtime_error(
+        fmt::format("--pytorch: expected a Python that has PyTorch, or none; found \"{}\"", wanted));
   }
   if (has_pytorch("python3")) return "python3";
   fmt::print("PyTorch is not installed; its columns stay empty (QKV_PYTORCH=PYTHON names a Python that has it)\n");
@@ -51,7 +52,8 @@ session::session(options o) : options_(std::move(o)), patience_left_(options_.pa
 
 std::vector<column> session::peer_columns() const {
   if (peers_.empty()) return {};
-  std::vector<column> columns{{"pytorch", fmt::format("PyTorch {} ms", peers_[0]->version()), 2}, {"ratio", "times PyTorch " + peers_[0]->capability(), 2}};
+  std::vector<column> columns{{"pytorch", fmt::format("PyTorch {} ms", peers_[0]->version()), 2},
+                              {"ratio", "times PyTorch " + peers_[0]->capability(), 2}};
   if (peers_.size() > 1) columns.push_back({"ratio_default", "times PyTorch " + peers_[1]->capability(), 2});
   return columns;
 }
@@ -126,7 +128,7 @@ turns session::one_attempt(const std::vector<trial>& contestants) {
 }
 
 void session::keep(const result_table& t) const {
-  if (!options_.json.empty()) t.write(options_.json);
+  if (!options_.json.empty()) t.write(options_.json, options_.patience == 0);
 }
 
 }  // namespace qkv::benchmarks

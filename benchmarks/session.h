@@ -7,8 +7,8 @@
 
 #include "benchmarks/peak.h"
 #include "benchmarks/peer.h"
-#include "benchmarks/stopwatch.h"
 #include "benchmarks/result_table.h"
+#include "benchmarks/stopwatch.h"
 
 namespace qkv::benchmarks {
 

@@ -4,15 +4,15 @@
 
 namespace qkv::benchmarks {
 
-void measure_peak(session& s);                ///< what the machine can do
-void measure_attention(session& s);           ///< forward and backward by shape
-void measure_one_query(session& s);           ///< decoding: bound by memory
-void measure_attention_inputs(session& s);    ///< large logits and sinks against normal inputs
-void measure_attention_masks(session& s);     ///< time against live links
-void measure_attention_scores(session& s);    ///< a user's lambda against none
-void measure_growth(session& s);              ///< fused against N x N, in time and memory
-void measure_matmul(session& s);              ///< products of linear layers
-void measure_training(session& s);            ///< tokens a second
-void measure_training_curves(session& s);     ///< validation loss while learning; takes minutes
+void measure_peak(session& s);              ///< what the machine can do
+void measure_attention(session& s);         ///< forward and backward by shape
+void measure_one_query(session& s);         ///< decoding: bound by memory
+void measure_attention_inputs(session& s);  ///< large logits and sinks against normal inputs
+void measure_attention_masks(session& s);   ///< time against live links
+void measure_attention_scores(session& s);  ///< a user's lambda against none
+void measure_growth(session& s);            ///< fused against N x N, in time and memory
+void measure_matmul(session& s);            ///< products of linear layers
+void measure_training(session& s);          ///< tokens a second
+void measure_training_curves(session& s);   ///< validation loss while learning; takes minutes
 
 }  // namespace qkv::benchmarks

@@ -66,7 +66,8 @@ void measure_training(session& s) {
   for (trial& one : s.peer_trials(case_of(config, how))) contestants.push_back(std::move(one));
   const turns taken = s.take_turns(contestants);
   const double rate = double(how.batch * config.context) / taken.seconds[0];
-  nlohmann::ordered_json row{{"rate", rate}, {"ms", taken.seconds[0] * 1e3},
+  nlohmann::ordered_json row{{"rate", rate},
+                             {"ms", taken.seconds[0] * 1e3},
                              {"peak", 100e-9 * rate * flops_of_token(config) / s.peak().gflops()}};
   s.add_peer_figures(row, taken);
   row["others"] = taken.others;

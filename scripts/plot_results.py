@@ -48,7 +48,8 @@ def growth(result):
     tokens = [row["tokens"] for row in result["rows"]]
     ticks = [(n, f"{n:,}") for n in tokens]
     parts = chart.legend(20, 76, [(chart.OURS, "fused"), (chart.THEIRS, "N x N")])
-    for n, (heading, unit) in enumerate((("Milliseconds", "ms"), ("MiB beyond the inputs", "mib"))):
+    headings = {"ms": "Milliseconds, by tokens", "mib": "MiB beyond the inputs, by tokens"}
+    for n, (unit, heading) in enumerate(headings.items()):
         fused, square = ([row[f"{kind}_{unit}"] for row in result["rows"]] for kind in ("fused", "square"))
         curves = [(chart.OURS, list(zip(tokens, fused))), (chart.THEIRS, list(zip(tokens, square)))]
         box = (70 + 375 * n, 120, 360 + 375 * n, 330)
@@ -64,11 +65,12 @@ def training_curves(result):
         colour = chart.OURS if column["key"].startswith("qkv") else chart.THEIRS
         curves.append((colour, [(step, row[column["key"]]) for step, row in zip(steps, result["rows"])]))
     curves.sort(key=lambda curve: curve[0] == chart.OURS)  # ours on top
-    tenths = range(int(min(b for _, c in curves for _, b in c) * 5), int(max(b for _, c in curves for _, b in c) * 5) + 2)
+    losses = [loss for _, curve in curves for _, loss in curve]
+    fifths = range(int(min(losses) * 5), int(max(losses) * 5) + 2)
     parts = chart.legend(20, 76, [(chart.OURS, "qkv, a curve a seed"), (chart.THEIRS, "PyTorch")])
-    parts += chart.panel((70, 120, 730, 400), "Validation loss, nats a character", curves,
+    parts += chart.panel((70, 120, 730, 400), "Validation loss in nats a character, by step", curves,
                          [(step, f"{step:,}") for step in steps if step % 500 == 0],
-                         [(n / 5, f"{n / 5:.1f}") for n in tenths], False)
+                         [(n / 5, f"{n / 5:.1f}") for n in fifths], False)
     return chart.picture(440, "Learning characters: 4 layers, 4 heads, width 128", origin(result), parts)
 
 
@@ -88,7 +90,8 @@ def main():
         path = os.path.join(ROOT, "docs", "pictures", name + ".svg")
         if check:
             if not os.path.exists(path) or open(path, encoding="utf-8").read() != drawn:
-                wrong.append(f"docs/pictures/{name}.svg differs from results/{results}.json; run scripts/plot_results.py")
+                wrong.append(f"docs/pictures/{name}.svg differs from results/{results}.json; "
+                             "run scripts/plot_results.py")
             continue
         with open(path, "w", encoding="utf-8") as file:
             file.write(drawn)

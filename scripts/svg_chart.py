@@ -42,7 +42,8 @@ def bars(title, subtitle, rows, reference, reference_words):
         y = top + step * n
         colour = OURS if value >= reference else THEIRS
         parts.append(text(left - 10, y + 13, name, 12, "end"))
-        parts.append(f'<rect x="{left}" y="{y:.1f}" width="{place(value) - left:.1f}" height="17" rx="2" fill="{colour}"/>')
+        parts.append(f'<rect x="{left}" y="{y:.1f}" width="{place(value) - left:.1f}" height="17" rx="2" '
+                     f'fill="{colour}"/>')
         if mark is not None:
             parts.append(line(place(mark), y - 2, place(mark), y + 19, INK, 2.0))
         parts.append(text(max(place(value), place(mark or 0)) + 8, y + 13, words, 12, weight="bold"))
