@@ -11,7 +11,7 @@ set(QKV_FLAGS_avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma -mp
 function(qkv_compile_kernels target)
   foreach(set ${QKV_INSTRUCTION_SETS})
     add_library(${target}_${set} OBJECT ${ARGN})
-    target_include_directories(${target}_${set} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_include_directories(${target}_${set} PRIVATE ${PROJECT_SOURCE_DIR})
     target_compile_features(${target}_${set} PRIVATE cxx_std_23)
     target_compile_definitions(${target}_${set} PRIVATE QKV_INSTRUCTION_SET=${set})
     target_compile_options(${target}_${set} PRIVATE ${QKV_FLAGS_${set}} -ffp-contract=off -fno-math-errno -fno-trapping-math -Wno-psabi)
