@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
 
 namespace qkv::cli {
 
@@ -14,74 +15,121 @@ void check(const attention_map& map) {
            to_string(map.weights.shape()));
 }
 
-head_statistics statistics_of(const attention_map& map, long layer, long head) {
-  head_statistics sum;
-  long counted = 0;
-  const auto T = long(map.queries.size()), S = long(map.keys.size());
-  for (long t = 0; t < T; ++t) {
-    const long own = map.own_key(t);
-    long seen = 0;
-    head_statistics row;
-    for (long s = 0; s < S; ++s) {
-      const double w = map.weight(layer, head, t, s);
-      if (!(w > 0)) continue;
-      ++seen;
-      row.entropy -= w * std::log(w);
-      row.itself += s == own ? w : 0;
-      row.previous += s == own - 1 ? w : 0;
-      row.first += s == 0 ? w : 0;
-      row.distance += w * double(std::labs(own - s));
-    }
-    if (seen < 2) continue;
-    ++counted;
-    sum.entropy += row.entropy;
-    sum.evenness += row.entropy / std::log(double(seen));
-    sum.itself += row.itself;
-    sum.previous += row.previous;
-    sum.first += row.first;
-    sum.distance += row.distance;
+namespace {
+
+// What one query sees: weights, and how much of them an even spread would put where.
+struct row_statistics {
+  head_statistics sums;
+  double even_distance = 0;
+  long seen = 0;
+};
+
+row_statistics row_of(const attention_map& map, long layer, long head, long query) {
+  row_statistics row;
+  head_statistics& sum = row.sums;
+  const long own = map.own_key(query);
+  for (long s = 0; s < long(map.keys.size()); ++s) {
+    const double w = map.weight(layer, head, query, s);
+    if (!(w > 0)) continue;
+    ++row.seen;
+    row.even_distance += double(std::labs(own - s));
+    sum.entropy -= w * std::log(w);
+    sum.itself += s == own ? w : 0;
+    sum.previous += s == own - 1 ? w : 0;
+    sum.first += s == 0 ? w : 0;
+    sum.alike += s != own && map.keys[std::size_t(s)] == map.queries[std::size_t(query)] ? w : 0;
+    sum.distance += w * double(std::labs(own - s));
   }
-  if (counted == 0) return {.spread = 1, .itself = 1};
-  for (double* mean : {&sum.entropy, &sum.evenness, &sum.itself, &sum.previous, &sum.first, &sum.distance})
-    *mean /= double(counted);
-  sum.spread = std::exp(sum.entropy);
-  return sum;
+  if (row.seen > 1) sum.evenness = sum.entropy / std::log(double(row.seen));
+  if (row.seen > 0) row.even_distance /= double(row.seen);
+  return row;
 }
 
-std::string kind_of(const head_statistics& s) {
+// The token with the most weight beyond what an even spread would give it.
+void find_favourite(const attention_map& map, long layer, long head, head_statistics& statistics) {
+  std::map<std::string, std::pair<double, double>> tokens;  // weight, and that of an even spread
+  double all = 0;
+  for (long t = 0; t < long(map.queries.size()); ++t) {
+    const long seen = row_of(map, layer, head, t).seen;
+    if (seen < 2) continue;
+    all += 1;
+    for (long s = 0; s < long(map.keys.size()); ++s)
+      if (const double w = map.weight(layer, head, t, s); w > 0) {
+        auto& [weight, even] = tokens[map.keys[std::size_t(s)]];
+        weight += w;
+        even += 1.0 / double(seen);
+      }
+  }
+  double most = 0;
+  for (const auto& [token, weights] : tokens)
+    if (weights.first - weights.second > most) {
+      most = weights.first - weights.second;
+      statistics.favourite = token;
+      statistics.favourite_share = weights.first / all;
+    }
+}
+
+}  // namespace
+
+head_statistics statistics_of(const attention_map& map, long layer, long head) {
+  head_statistics mean;
+  double even_distance = 0;
+  long counted = 0;
+  for (long t = 0; t < long(map.queries.size()); ++t) {
+    const row_statistics row = row_of(map, layer, head, t);
+    if (row.seen < 2) continue;
+    ++counted;
+    even_distance += row.even_distance;
+    for (const auto part :
+         {&head_statistics::entropy, &head_statistics::evenness, &head_statistics::itself, &head_statistics::previous,
+          &head_statistics::first, &head_statistics::distance, &head_statistics::alike})
+      mean.*part += row.sums.*part;
+  }
+  if (counted == 0) return {.spread = 1, .itself = 1, .favourite = {}};
+  for (const auto part :
+       {&head_statistics::entropy, &head_statistics::evenness, &head_statistics::itself, &head_statistics::previous,
+        &head_statistics::first, &head_statistics::distance, &head_statistics::alike})
+    mean.*part /= double(counted);
+  mean.spread = std::exp(mean.entropy);
+  mean.nearness = even_distance > 0 ? mean.distance * double(counted) / even_distance : 1;
+  find_favourite(map, layer, head, mean);
+  return mean;
+}
+
+std::string kind_of(const head_statistics& s, look how) {
   if (s.itself >= 0.5) return "itself";
   if (s.previous >= 0.5) return "previous token";
   if (s.first >= 0.5) return "first token";
+  if (s.alike >= 0.35) return "same token before";
+  if (s.favourite_share >= 0.4) return "looks at " + visible(s.favourite, how);
   if (s.evenness >= 0.9) return "spreads evenly";
   if (s.itself + s.previous >= 0.6) return "itself and previous";
-  if (s.distance <= 3.5) return "near tokens";
-  if (s.spread <= 4) return "picks a few tokens";
-  return "picks many tokens";
+  if (s.nearness <= 0.5) return "near tokens";
+  return s.nearness >= 1.25 ? "far tokens" : s.spread <= 4 ? "a few tokens" : "many tokens";
 }
 
-std::string in_words(const head_statistics& s) {
-  const std::string kind = kind_of(s);
-  std::string looks;
-  if (kind == "itself")
-    looks = "Keeps mostly to the token itself";
-  else if (kind == "previous token")
-    looks = "Looks mostly at the previous token";
-  else if (kind == "first token")
-    looks = "Rests mostly on the first token";
-  else if (kind == "spreads evenly")
-    looks = "Spreads almost evenly over all it sees";
-  else if (kind == "itself and previous")
-    looks = "Looks at the token itself and the one before";
-  else if (kind == "near tokens")
-    looks = "Looks at near tokens";
-  else if (kind == "picks a few tokens")
-    looks = "Picks a few tokens, near and far";
-  else
-    looks = "Spreads over many tokens, near and far";
+std::string in_words(const head_statistics& s, look how) {
+  static const std::map<std::string, std::string> sentences{
+      {"itself", "Keeps mostly to the token itself"},
+      {"previous token", "Looks mostly at the previous token"},
+      {"first token", "Rests mostly on the first token"},
+      {"same token before", "Finds the same token earlier in the text"},
+      {"spreads evenly", "Spreads almost evenly over all it sees"},
+      {"itself and previous", "Looks at the token itself and the one before"},
+      {"near tokens", "Looks at near tokens"},
+      {"far tokens", "Looks at tokens that are far away"},
+      {"a few tokens", "Picks a few tokens, near and far"},
+      {"many tokens", "Looks at many tokens, near and far"}};
+  const auto known = sentences.find(kind_of(s));
   return fmt::format(
-      "{}. {:.0f}% of its weight is on the token itself, {:.0f}% on the previous one, {:.0f}% on the first; it looks "
-      "{:.1f} tokens away and at about {:.1f} tokens at once (entropy {:.2f} nats, {:.0f}% of an even spread).",
-      looks, 100 * s.itself, 100 * s.previous, 100 * s.first, s.distance, s.spread, s.entropy, 100 * s.evenness);
+      "{}. {:.0f}% of its weight is on the token itself, {:.0f}% on the previous one, {:.0f}% on the first, {:.0f}% on "
+      "every {} together; it looks {:.1f} tokens away and at about {:.1f} tokens at once (entropy {:.2f} nats, {:.0f}% "
+      "of "
+      "an even spread).",
+      known != sentences.end() ? known->second : "Looks mostly at " + visible(s.favourite, how), 100 * s.itself,
+      100 * s.previous, 100 * s.first, 100 * s.favourite_share,
+      s.favourite.empty() ? "other" : fmt::format("\"{}\"", visible(s.favourite, how)), s.distance, s.spread, s.entropy,
+      100 * s.evenness);
 }
 
 }  // namespace qkv::cli

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/terminal.h"
 #include "qkv/tensor/tensor.h"
 
 namespace qkv::cli {
@@ -25,20 +26,24 @@ void check(const attention_map&);
 
 /// Means over the queries that have a choice, that is, that see two keys or more.
 struct head_statistics {
-  double entropy = 0;   ///< nats: -sum of w log w
-  double spread = 0;    ///< the number of tokens that would have this entropy if looked at evenly: exp(entropy)
-  double evenness = 0;  ///< entropy by the greatest possible, log of the number of tokens seen: 1 is a plain mean
-  double itself = 0;    ///< weight on the query's own place
-  double previous = 0;  ///< weight on the token before it
-  double first = 0;     ///< weight on the first token of the text
-  double distance = 0;  ///< tokens between the query and what it looks at
+  double entropy = 0;     ///< nats: -sum of w log w
+  double spread = 0;      ///< the number of tokens that would have this entropy if looked at evenly: exp(entropy)
+  double evenness = 0;    ///< entropy by the greatest possible, log of the number of tokens seen: 1 is a plain mean
+  double itself = 0;      ///< weight on the query's own place
+  double previous = 0;    ///< weight on the token before it
+  double first = 0;       ///< weight on the first token of the text
+  double distance = 0;    ///< tokens between the query and what it looks at
+  double nearness = 1;    ///< that distance by the distance of an even spread
+  double alike = 0;       ///< weight on earlier tokens that read the same as the query
+  std::string favourite;  ///< the token that it looks at most, as text, by weight beyond an even spread
+  double favourite_share = 0;  ///< weight on it
 };
 head_statistics statistics_of(const attention_map&, long layer, long head);
 
-/// A few words that fit under a picture: "previous token", "spreads evenly".
-std::string kind_of(const head_statistics&);
+/// A few words that fit under a picture: "previous token", "looks at ␣".
+std::string kind_of(const head_statistics&, look how = look::unicode);
 
 /// One sentence for people: "Looks mostly at the previous token (61%); ...".
-std::string in_words(const head_statistics&);
+std::string in_words(const head_statistics&, look how = look::unicode);
 
 }  // namespace qkv::cli

@@ -34,7 +34,8 @@ blockquote { margin: 0; font-family: var(--mono); font-size: 14px; white-space: 
 .facts, .hint { color: var(--soft); font-size: 13px; margin: 6px 0 0; }
 main { display: grid; grid-template-columns: minmax(250px, 400px) minmax(0, 1fr); gap: 16px; align-items: start; }
 .right { display: grid; gap: 16px; min-width: 0; }
-.pair { display: grid; grid-template-columns: minmax(250px, 1fr) auto; gap: 16px; }
+.pair { display: grid; grid-template-columns: minmax(250px, 1fr) auto; gap: 16px;
+  align-items: start; }
 .wide { grid-column: 1 / -1; }
 .card { background: var(--card); border: 1px solid var(--edge); border-radius: 10px; padding: 14px 16px; min-width: 0; }
 .scroll { overflow-x: auto; }
@@ -66,7 +67,7 @@ button { font: inherit; color: inherit; background: var(--card); border: 1px sol
 #lines path { fill: none; stroke-linecap: round; }
 #all { display: grid; gap: 5px; margin: 10px 0; }
 .multiple { padding: 3px; border-radius: 6px; border: 1px solid transparent; background: none; min-width: 0;
-  text-align: left; }
+  text-align: left; display: flex; flex-direction: column; justify-content: flex-start; }
 .multiple:hover { border-color: var(--edge); }
 .multiple[aria-pressed="true"] { border-color: var(--own); box-shadow: 0 0 0 1px var(--own); }
 .multiple canvas { width: 100%; aspect-ratio: 1; display: block; border-radius: 3px; }

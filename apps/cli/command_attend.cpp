@@ -73,7 +73,7 @@ void print_picture(const attention_map& map, const head_choice& choice, long tok
   if (choice.single()) {
     fmt::print("layer {} head {}: every row is a token, and what it looks at\n\n", *choice.layer + 1, *choice.head + 1);
     fmt::print("{}\n{}\n", picture_of_matrix(map, *choice.layer, *choice.head, how, columns),
-               in_words(statistics_of(map, *choice.layer, *choice.head)));
+               in_words(statistics_of(map, *choice.layer, *choice.head), how));
     return;
   }
   fmt::print(

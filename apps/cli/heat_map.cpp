@@ -118,7 +118,7 @@ heat_map_layout layout_of(const attention_map& map, const head_choice& choice) {
   const auto longest = double(std::max({map.queries.size(), map.keys.size(), std::size_t(1)}));
   place.cell = choice.single() ? std::clamp(std::floor(860 / longest), 14.0, 72.0)
                                : std::clamp(std::floor(280 / longest), 10.0, 44.0);
-  place.font = std::min(place.cell, 15.0);
+  place.font = std::min(0.88 * place.cell, 15.0);
   const int query_columns = widest_of(labels_of(map.queries)), key_columns = widest_of(labels_of(map.keys));
   const double column = 0.62 * place.font;
   place.upwards = key_columns * column > place.cell;

@@ -50,7 +50,7 @@ std::string picture_of_heads(const attention_map& map, const head_choice& choice
       picture += left_aligned(fmt::format("layer {:2} head {:2}", layer + 1, head + 1), before);
       for (std::size_t s = first; s < labels.size(); ++s)
         picture += shade(map.weight(layer, head, query, long(s)), columns_of(labels[s]), how);
-      picture += "  " + dim(kind_of(statistics_of(map, layer, head)), how) + "\n";
+      picture += "  " + dim(kind_of(statistics_of(map, layer, head), how), how) + "\n";
     }
   }
   return picture + marks + "\n";

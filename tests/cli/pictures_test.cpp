@@ -44,6 +44,44 @@ TEST(HeadStatistics, CountOnlyTokensThatHaveAChoice) {
   EXPECT_THAT(in_words(s), HasSubstr("85% on the previous one"));
 }
 
+// Every token looks at token `target` of the text, or where it can at none before it, at itself.
+attention_map looking(const std::string& text, auto target) {
+  attention_map map;
+  for (const char c : text) map.keys.emplace_back(1, c);
+  map.queries = map.keys;
+  const auto T = long(text.size());
+  map.weights = tensor({1, 1, T, T});
+  for (long t = 0; t < T; ++t) {
+    for (long s = 0; s <= t; ++s) map.weights.at<float>(0, 0, t, s) = 0.1f / float(t + 1);
+    map.weights.at<float>(0, 0, t, target(t)) += 0.9f;
+  }
+  return map;
+}
+
+TEST(HeadStatistics, NameTheTokenThatAHeadLooksFor) {
+  const std::string text = "to be or not to be";
+  const auto latest_space = [&](long t) {
+    while (t > 0 && text[std::size_t(t)] != ' ') --t;
+    return t;
+  };
+  const auto s = statistics_of(looking(text, latest_space), 0, 0);
+  EXPECT_EQ(kind_of(s), "looks at ␣");
+  EXPECT_EQ(kind_of(s, look::ascii), "looks at _");
+}
+
+TEST(HeadStatistics, SeeThatAHeadFindsTheSameTokenAgain) {
+  const std::string text = "abcdabcdabcdabcd";
+  const auto s = statistics_of(looking(text, [](long t) { return t >= 4 ? t - 4 : t; }), 0, 0);
+  EXPECT_EQ(kind_of(s), "same token before");
+}
+
+TEST(HeadStatistics, TellNearFromFar) {
+  std::string text;
+  for (char c = 'a'; c <= 'z'; ++c) text += c;
+  EXPECT_EQ(kind_of(statistics_of(looking(text, [](long t) { return std::max(t - 2, 0L); }), 0, 0)), "near tokens");
+  EXPECT_EQ(kind_of(statistics_of(looking(text, [](long t) { return std::min(t, t % 4); }), 0, 0)), "far tokens");
+}
+
 TEST(HeadStatistics, TakeASingleToken) {
   const attention_map one{{"he"}, {"he"}, tensor({1, 1, 1, 1}, {1})};
   EXPECT_EQ(kind_of(statistics_of(one, 0, 0)), "itself");
