@@ -4,7 +4,8 @@
     scripts/record.py table NAME FILE.json       a table that a benchmark wrote: `what`, `columns`, `rows`,
                                                  `instruction_set`, `threads`, `command`
     scripts/record.py output NAME COMMAND ...    run a command and keep what it prints; the first word `qkv` means
-                                                 build/release/qkv
+                                                 $QKV_PROGRAM, by default build/release/qkv
+    scripts/record.py again                      run every command that was kept so, again
 
 Writes results/NAME.json; results/README.md describes it.  Then run scripts/figures.py.
 """
@@ -61,26 +62,37 @@ def keep(name, result):
 
 def output_of(command):
     """Runs a command; gives a result that holds what it printed."""
-    words = [os.path.join(ROOT, "build", "release", "qkv")] + command[1:] if command[0] == "qkv" else command
+    program = os.environ.get("QKV_PROGRAM") or os.path.join(ROOT, "build", "release", "qkv")
+    words = [program] + command[1:] if command[0] == "qkv" else command
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"record: {shlex.join(command)} failed: {done.stderr.strip()}")
-    return {"what": "what a command prints", "command": shlex.join(command), "output": done.stdout}
+    return {"what": "what a command prints", "command": shlex.join(command), "output": done.stdout,
+            "instruction_set": os.environ.get("QKV_ISA", "the widest of the machine"),
+            "threads": int(os.environ.get("QKV_THREADS", len(os.sched_getaffinity(0))))}
+
+
+def recorded_outputs():
+    """{name: command} of the outputs in results/."""
+    names = [file[:-5] for file in sorted(os.listdir(os.path.join(ROOT, "results"))) if file.endswith(".json")]
+    results = {name: figures.load(name, ROOT) for name in names}
+    return {name: shlex.split(result["command"]) for name, result in results.items() if "output" in result}
 
 
 def main():
-    if len(sys.argv) < 4 or sys.argv[1] not in ("table", "output"):
-        sys.exit(__doc__.strip())
-    name = sys.argv[2]
-    if sys.argv[1] == "table":
-        with open(sys.argv[3], encoding="utf-8") as file:
-            result = json.load(file)
-    else:
-        result = output_of(sys.argv[3:])
-        result["instruction_set"] = os.environ.get("QKV_ISA", "the widest of the machine")
-        result["threads"] = int(os.environ.get("QKV_THREADS", len(os.sched_getaffinity(0))))
+    match sys.argv[1:]:
+        case ["table", name, path]:
+            with open(path, encoding="utf-8") as file:
+                found = {name: json.load(file)}
+        case ["output", name, *command] if command:
+            found = {name: output_of(command)}
+        case ["again"]:
+            found = {name: output_of(command) for name, command in recorded_outputs().items()}
+        case _:
+            sys.exit(__doc__.strip())
     try:
-        keep(name, result | surroundings())
+        for name, result in found.items():
+            keep(name, result | surroundings())
     except figures.Mistake as mistake:
         sys.exit(f"record: {mistake}")
 
