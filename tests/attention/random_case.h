@@ -1,6 +1,8 @@
 // A random attention: sizes, layout and composition, drawn from one seed; drawn as data, so that a case that fails can
 // be told in words and made smaller.
 #pragma once
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
 
@@ -156,30 +158,26 @@ inline formula_ptr formula_of(const attention_case& c) {
 }
 
 inline std::string to_string(const mask_choice& m) {
-  if (m.branches.empty()) return std::string(ready_masks()[m.leaf.kind].name) + "#" + std::to_string(m.leaf.seed);
-  std::string s = m.how == mask_tree::none ? "!" : "(";
-  s += to_string(m.branches[0]);
-  if (m.how != mask_tree::none) s += (m.how == mask_tree::all ? " & " : " | ") + to_string(m.branches[1]) + ")";
-  return s;
+  if (m.branches.empty()) return fmt::format("{}#{}", ready_masks()[m.leaf.kind].name, m.leaf.seed);
+  if (m.how == mask_tree::none) return fmt::format("!{}", to_string(m.branches[0]));
+  return fmt::format("({} {} {})", to_string(m.branches[0]), m.how == mask_tree::all ? '&' : '|',
+                     to_string(m.branches[1]));
 }
 
 /// All sizes and parts, in one line.
 inline std::string to_string(const attention_case& c) {
-  std::string s = c.packs() ? "packed" : c.how == sequences::padded_ ? "padded" : "whole";
-  s += " sequences (queries x keys)";
-  for (auto [queries, keys] : c.lengths) s += " " + std::to_string(queries) + "x" + std::to_string(keys);
-  if (c.how == sequences::padded_) s += " + " + std::to_string(c.extra);
-  s += ", " + std::to_string(c.key_heads * c.group) + " heads on " + std::to_string(c.key_heads) + ", D " +
-       std::to_string(c.channels) + ", E " + std::to_string(c.values);
-  s += c.align.from_end ? ", bottom_right" : ", queries_start_at(" + std::to_string(c.align.offset) + ")";
-  s += ", mask " + (c.mask.empty() ? "none" : to_string(c.mask[0])) + ", scores";
-  for (auto [kind, seed] : c.scores) s += " " + std::string(ready_scores()[kind].name) + "#" + std::to_string(seed);
-  if (c.scores.empty()) s += " none";
-  s += c.sink ? ", sink" : "";
-  if (c.scale != 0) s += ", scale " + std::to_string(c.scale);
-  s += ", q times " + std::to_string(int(c.size)) + ", storage ";
-  for (storage one : c.stored) s += std::to_string(int(one));
+  const char* layouts[] = {"whole", "packed", "padded"};
   const char* poisons[] = {"", ", with NaN", ", with infinities", ", with 1e30"};
+  std::string s = fmt::format("{} sequences (queries x keys)", layouts[int(c.how)]);
+  for (auto [queries, keys] : c.lengths) s += fmt::format(" {}x{}", queries, keys);
+  if (c.how == sequences::padded_) s += fmt::format(" + {}", c.extra);
+  s += fmt::format(", {} heads on {}, D {}, E {}", c.key_heads * c.group, c.key_heads, c.channels, c.values);
+  s += c.align.from_end ? ", bottom_right" : fmt::format(", queries_start_at({})", c.align.offset);
+  s += fmt::format(", mask {}, scores", c.mask.empty() ? "none" : to_string(c.mask[0]));
+  for (auto [kind, seed] : c.scores) s += fmt::format(" {}#{}", ready_scores()[kind].name, seed);
+  s += fmt::format("{}{}, scale {}, q times {}, storage ", c.scores.empty() ? " none" : "", c.sink ? ", sink" : "",
+                   c.scale, c.size);
+  for (storage one : c.stored) s += fmt::format("{}", int(one));
   return s + poisons[int(c.poisoned)];
 }
 

@@ -52,6 +52,23 @@ TEST_P(Dual, DifferentiatesEveryFunction) {
                     {-1.5, 0.3, 2});
 }
 
+TEST_P(Dual, ConstantsLeaveInfinityAlone) {
+  const auto capped = [](auto x) { return 30 * tanh(x / 30) + 1 - 2 * 0.5; };
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(capped(dual<real_scalar>(-infinite, 1)).value.v, -30);
+  EXPECT_EQ(capped(dual<real_scalar>(-infinite, 1)).slope.v, 0);
+  widest([&](auto set) {
+    using R = typename decltype(set)::real;
+    EXPECT_EQ(capped(dual<R>(R(infinite), R(1))).slope.v[0], 0);
+  });
+}
+
+TEST_P(Dual, MinAndMaxWithNanGiveTheSecond) {
+  using D = dual<real_scalar>;
+  EXPECT_EQ(max(D(std::nan(""), 1), D(2.0, 3)).slope.v, 3);
+  EXPECT_EQ(min(D(std::nan(""), 1), D(2.0, 3)).slope.v, 3);
+}
+
 TEST_P(Dual, AStepHasNoDerivative) {
   const auto f = [](auto x) { return x * whole(3 * x); };
   EXPECT_EQ(f(dual<real_scalar>(0.5, 1)).slope.v, 1);

@@ -66,6 +66,7 @@ TEST(Interval, ArithmeticIsSound) {
   expect_sound("max", [](auto a, auto b) { return max(a, b); }, true);
   expect_sound("abs", [](auto a, auto) { return abs(a); }, true);
   expect_sound("select", [](auto a, auto b) { return select(a < b, a + 1, b - 1); }, false);
+  expect_sound("select of literals", [](auto a, auto b) { return a * select(a < b, 1, 2); }, false);
   expect_sound("hash", [](auto a, auto b) { return hash(9, a, b); }, false);
 }
 

@@ -165,6 +165,8 @@ TEST_P(Lanes, ArithmeticRoundsAsOneNumberDoes) {
   check([](auto x, auto y) { return min(x, y); }, [](float x, float y) { return std::min(x, y); });
   check([](auto x, auto y) { return max(x, y); }, [](float x, float y) { return std::max(x, y); });
   check([](auto x, auto y) { return select(x < y, x, y * 2); }, [](float x, float y) { return x < y ? x : y * 2; });
+  check([](auto x, auto y) { return x * select(x < y, 2, 0.5); },
+        [](float x, float y) { return x * (x < y ? 2 : 0.5f); });
   check([](auto x, auto) { return 2 * x + 0.5 - x / 4; }, [](float x, float) { return (2 * x + 0.5f) - x / 4; });
 }
 

@@ -40,6 +40,19 @@ TEST(Scalar, FunctionsAreTheStandardOnes) {
   EXPECT_EQ(select(x < 1, x, 2 * x).v, 0.7);
 }
 
+TEST(Scalar, MinAndMaxWithNanGiveTheSecond) {
+  const real_scalar nan = std::nan(""), two = 2;
+  EXPECT_EQ(min(nan, two).v, 2);
+  EXPECT_EQ(max(nan, two).v, 2);
+  EXPECT_TRUE(std::isnan(min(two, nan).v));
+  EXPECT_TRUE(std::isnan(max(two, nan).v));
+}
+
+TEST(Scalar, SelectTakesLiterals) {
+  EXPECT_EQ(select(whole_scalar(1) < 2, 3, 4).v, 3);
+  EXPECT_EQ(select(whole_scalar(3) < 2, 3, 0.5).v, 0.5);
+}
+
 TEST(Scalar, WholeRoundsDownAndIsHeldWithinABillion) {
   EXPECT_EQ(whole(real_scalar(-0.5)).v, -1);
   EXPECT_EQ(whole(real_scalar(2.9)).v, 2);
