@@ -10,6 +10,8 @@ A region is one of
     <!-- output:NAME -->...<!-- end -->            the recorded output in results/NAME.json, with its command
     <!-- figure:NAME:ROW:COLUMN -->...<!-- end --> one figure, within a line
 
+With a question mark, `figures?:NAME` or `output?:NAME`, the region says "not measured yet" where there is no such file.
+
 results/README.md describes the files.
 """
 import json
@@ -18,7 +20,7 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-REGION = re.compile(r"(<!-- (figures|figure|output):(\S+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+REGION = re.compile(r"(<!-- (figures\??|figure|output\??):(\S+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 ALWAYS = {"what": str, "machine": dict, "instruction_set": str, "threads": int, "commit": str, "date": str,
           "command": str}
 
@@ -98,6 +100,10 @@ def output(result):
 def contents(kind, argument, root):
     """What belongs into a region."""
     name, *rest = argument.split(":")
+    if kind.endswith("?"):
+        kind = kind[:-1]
+        if not os.path.exists(os.path.join(root, "results", name + ".json")):
+            return f"\nNot measured yet: `{name}`.\n"
     result = load(name, root)
     if kind == "figures":
         if "rows" not in result:

@@ -66,6 +66,13 @@ class Figures(unittest.TestCase):
         figures.differences(project.root, mend=True)
         self.assertIn("```text\n$ make bench\nfast\n```", project.document())
 
+    def test_a_region_may_wait_for_its_results(self):
+        project = Project(self, "<!-- figures?:growth --><!-- end -->\n<!-- figures?:speed --><!-- end -->\n")
+        figures.differences(project.root, mend=True)
+        self.assertIn("Not measured yet: `growth`.", project.document())
+        self.assertIn("| backward | 140 |", project.document())
+        self.assertEqual(figures.differences(project.root), [])
+
     def test_missing_things_are_named(self):
         def says(document, result=None):
             return figures.differences(Project(self, document, result).root)[0]

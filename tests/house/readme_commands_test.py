@@ -3,6 +3,7 @@
 
 A fenced block marked `sh` holds commands.  `make X` must be a target of the Makefile (the long ones run elsewhere);
 `qkv ...` and `build/release/qkv ...` run here, with small numbers in place of large ones, in a folder of their own.
+So do commands whose output the README shows: `$ qkv ...` at the start of a block marked `text`.
 """
 import os
 import re
@@ -26,7 +27,7 @@ def commands(text):
             line = line.split(" #")[0].strip()
             if line and not line.startswith("#"):
                 found.append(line)
-    return found
+    return found + re.findall(r"^```text\n\$ (qkv .*)$", text, re.MULTILINE)
 
 
 def targets(makefile):
@@ -72,8 +73,8 @@ class Readme(unittest.TestCase):
             self.skipTest("the program qkv is not built; not run: " + "; ".join(left_out))
 
     def test_blocks_are_read_as_people_read_them(self):
-        text = "```sh\n# a remark\nmake test   # all of them\nqkv train --text FILE \\\n  --seconds 120\n```\n```text\nno\n```\n"
-        self.assertEqual(commands(text), ["make test", "qkv train --text FILE    --seconds 120"])
+        text = "```sh\n# a remark\nmake test   # all of them\nqkv train --text FILE \\\n  --seconds 120\n```\n```text\nno\n```\n```text\n$ qkv info\nx\n```\n"
+        self.assertEqual(commands(text), ["make test", "qkv train --text FILE    --seconds 120", "qkv info"])
         self.assertEqual(smaller("qkv race --tokens 16384"), "qkv race --tokens 512")
         self.assertEqual(targets("help:  ## this\nbuild/x: y\ntest: build  ## all\n"), {"help", "test"})
 
