@@ -141,7 +141,8 @@ $("theme").addEventListener("click", () => set_theme($("theme").getAttribute("ar
 $("theme").setAttribute("aria-pressed", dark_now.matches);
 dark_now.addEventListener("change", () => set_theme(dark_now.matches));
 addEventListener("resize", render_everything);
-const clearest = data.layers.flatMap((heads, layer) => heads.map((one, head) => ({ layer, head, evenness: one.evenness })))
+const clearest = data.layers
+    .flatMap((heads, layer) => heads.map((one, head) => ({ layer, head, evenness: one.evenness })))
     .reduce((a, b) => (b.evenness < a.evenness ? b : a));
 Object.assign(state, { layer: clearest.layer, head: clearest.head, shown: new Set([clearest.head]) });
 render_everything();

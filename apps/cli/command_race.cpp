@@ -96,16 +96,12 @@ nlohmann::ordered_json as_json(const race& r, const lambda_result& own) {
 void run(const race_options& options, const output_options& output) {
   const look how = output.look_of(stdout);
   const race r = run_race(options.tokens, options.heads, options.width);
-  if (output.quiet)
-    print_ratios(r);
-  else if (!output.json)
-    print_race(r, how);
+  const bool json = output.json, quiet = output.quiet;
+  if (!json) quiet ? print_ratios(r) : print_race(r, how);
   std::fflush(stdout);
   const lambda_result own = run_lambda(options.tokens, options.heads, options.width);
-  if (output.json)
-    fmt::print("{}\n", as_json(r, own).dump(1));
-  else
-    print_lambda(own, how);
+  if (json) fmt::print("{}\n", as_json(r, own).dump(1));
+  if (!json && !quiet && options.tokens > 0) print_lambda(own, how);
   if (r.difference > largest_difference || own.relative_error() > largest_relative_error)
     throw std::runtime_error(
         fmt::format("race: expected both ways and both gradients to agree; found {:.1e} and {:.1e} between them",
