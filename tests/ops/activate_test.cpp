@@ -1,6 +1,6 @@
 #include "qkv/ops/activate.h"
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 #include "qkv/ops/swiglu.h"
 
 namespace qkv {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 #include "qkv/ops/squared_norm.h"
 
 namespace qkv {

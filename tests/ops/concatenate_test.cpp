@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

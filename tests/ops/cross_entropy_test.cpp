@@ -1,6 +1,6 @@
 #include "qkv/ops/cross_entropy.h"
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

@@ -1,6 +1,6 @@
 #include "qkv/ops/dropout.h"
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

@@ -1,5 +1,5 @@
 // add, multiply, scale
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 #include "qkv/ops/add.h"
 #include "qkv/ops/multiply.h"
 #include "qkv/ops/scale.h"

@@ -1,5 +1,5 @@
 // layer_norm, rms_norm
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 #include "qkv/ops/layer_norm.h"
 #include "qkv/ops/rms_norm.h"
 

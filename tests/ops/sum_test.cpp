@@ -1,6 +1,6 @@
 #include "qkv/ops/sum.h"
 
-#include "oracle.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {
