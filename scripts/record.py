@@ -64,7 +64,10 @@ def output_of(command):
     """Runs a command; gives a result that holds what it printed."""
     program = os.environ.get("QKV_PROGRAM") or os.path.join(ROOT, "build", "release", "qkv")
     words = [program] + command[1:] if command[0] == "qkv" else command
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    except OSError as error:
+        sys.exit(f"record: {words[0]}: {error.strerror}")
     if done.returncode != 0:
         sys.exit(f"record: {shlex.join(command)} failed: {done.stderr.strip()}")
     return {"what": "what a command prints", "command": shlex.join(command), "output": done.stdout,
