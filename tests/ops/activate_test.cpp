@@ -1,7 +1,7 @@
 #include "qkv/ops/activate.h"
 
-#include "tests/ops/oracle.h"
 #include "qkv/ops/swiglu.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <array>
 
-#include "tests/ops/oracle.h"
 #include "qkv/ops/squared_norm.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

@@ -1,8 +1,8 @@
 // add, multiply, scale
-#include "tests/ops/oracle.h"
 #include "qkv/ops/add.h"
 #include "qkv/ops/multiply.h"
 #include "qkv/ops/scale.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {

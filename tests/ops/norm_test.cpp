@@ -1,7 +1,7 @@
 // layer_norm, rms_norm
-#include "tests/ops/oracle.h"
 #include "qkv/ops/layer_norm.h"
 #include "qkv/ops/rms_norm.h"
+#include "tests/ops/oracle.h"
 
 namespace qkv {
 namespace {
