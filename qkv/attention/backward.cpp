@@ -107,15 +107,15 @@ class backward_pass {
       side_ = (rows + kernel_.tile_rows - 1) / kernel_.tile_rows * kernel_.tile_rows;
     }
     const long blocks = alone_ ? thread_count() * group_ * longest_ : w_.first_block.back() * heads_;
-    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, padded_depth_ * partitions_};
+    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, padded_depth_ * partitions_};
     const auto floats = [&](long width) { return (blocks * side_ * width + 15) / 16 * 16; };
     long all_floats = 0;
     for (long width : widths) all_floats += floats(width);
     float* at = w_.packed.get<float>(all_floats);
     const auto take = [&](int n) { return std::exchange(at, at + floats(widths[n])); };
     dq_stride_ = blocks * side_ * padded_depth_;
-    base_ = packed_queries{side_,   take(0), take(1), take(2), take(3), take(4), take(5), w_.finite.get<unsigned char>(blocks),
-                           take(6), nullptr, 0};
+    base_ = packed_queries{side_,   take(0), take(1), take(2), take(3), take(4), take(5), take(6),
+                           w_.finite.get<unsigned char>(blocks), take(7), nullptr, 0};
     scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
     scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
     heads_of_thread_ = w_.heads.get<packed_queries>(group_ * thread_count());
@@ -142,7 +142,7 @@ class backward_pass {
     packed_queries p = base_;
     p.q_tiles += row * depth_, p.q_rows += row * padded_depth_;
     p.d_tiles += row * columns_, p.d_rows += row * padded_columns_;
-    p.lse += row, p.delta += row, p.finite += first;
+    p.lse += row, p.lse_rest += row, p.delta += row, p.finite += first;
     p.dq += partition * dq_stride_ + row * padded_depth_;
     p.live = &plan_.live(sequence, head);
     p.head = head;
@@ -243,7 +243,7 @@ class backward_pass {
   workspace::state& w_;
   const backward_kernel_table& kernel_;
   attention_plan& plan_;
-  const std::vector<parameter> parameters_;
+  const std::vector<parameter>& parameters_;
   long heads_ = 0, key_heads_ = 0, group_ = 0, depth_ = 0, columns_ = 0, padded_depth_ = 0, padded_columns_ = 0;
   long longest_ = 0, side_ = backward_side;
   bool alone_ = false;

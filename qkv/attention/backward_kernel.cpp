@@ -1,6 +1,6 @@
 // The backward kernel: one block of keys walks over its live query blocks.
 //
-//   for every query block:  1  P  = 2^(S - lse)              S = Q K^T again, started at -lse in the accumulators
+//   for every query block:  1  P  = 2^(S - lse)              S = Q K^T again
 //                           2  dS = P * (dO V^T - delta)     started at -delta = -(dO . O)
 //                           3  dV += P^T dO
 //                           4  dK += dS^T Q
@@ -133,13 +133,21 @@ class key_block {
     const float *const lse = h->lse + first_row + i * tile_rows, *const delta = h->delta + first_row + i * tile_rows;
     tile_sums s;
     if (!scores) {
-      s.start_at_minus(lse);
+      // The sums start at the small part of -lse; the large part is taken off at the end, where it costs one rounding
+      // instead of D.
+      s.start_at_minus(h->lse_rest + first_row + i * tile_rows);
       score_product(i, j, s);
-      for (int r = 0; r < tile_rows; ++r) s.at[r][0] = exp2(s.at[r][0]), s.at[r][1] = exp2(s.at[r][1]);
+#pragma GCC unroll 16
+      for (int r = 0; r < tile_rows; ++r) {
+        const reals from_row = lse[r];
+        s.at[r][0] = exp2(s.at[r][0] - from_row), s.at[r][1] = exp2(s.at[r][1] - from_row);
+      }
     } else {
+#pragma GCC unroll 16
       for (int r = 0; r < tile_rows; ++r)
         for (int c = 0; c < 2; ++c) {
-          const reals y = fma(load(weights + r * pitch + c * width), reals(log2_e), -reals(lse[r]));
+          const reals y = fma(load(weights + r * pitch + c * width), reals(log2_e), -reals(lse[r])) -
+                          reals(h->lse_rest[first_row + i * tile_rows + r]);
           s.at[r][c] = keep(!(y < reals(-126.f)), exp2(y));
         }
     }
@@ -152,14 +160,20 @@ class key_block {
     s.start_at_minus(delta);
     s.add_product<1, tile_rows>(h->d_tiles + (first_row + i * tile_rows) * w.columns, v_tiles + j * tile_columns * w.columns,
                                 w.columns);
-    for (int r = 0; r < tile_rows; ++r)
-      for (int c = 0; c < 2; ++c) s.at[r][c] = s.at[r][c] * load(weights + r * pitch + c * width);
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) {
+      s.at[r][0] = s.at[r][0] * load(weights + r * pitch);
+      s.at[r][1] = s.at[r][1] * load(weights + r * pitch + width);
+    }
     if (how[i][j] == part) keep_links(s, truth);
     s.store_to(ds + i * tile_rows * pitch + j * tile_columns, pitch);
   }
-  static void keep_links(tile_sums& s, const std::int32_t* truth) {
-    for (int r = 0; r < tile_rows; ++r)
-      for (int c = 0; c < 2; ++c) s.at[r][c] = keep(load_truth(truth + r * tile_columns + c * width), s.at[r][c]);
+  [[gnu::always_inline]] static void keep_links(tile_sums& s, const std::int32_t* truth) {
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) {
+      s.at[r][0] = keep(load_truth(truth + r * tile_columns), s.at[r][0]);
+      s.at[r][1] = keep(load_truth(truth + r * tile_columns + width), s.at[r][1]);
+    }
   }
 
   template <int RowStride, int DepthStride>

@@ -15,6 +15,7 @@ struct packed_queries {
   float* d_tiles;      ///< dout, [panel][E][tile_rows]
   float* d_rows;       ///< dout, [query block][column panel][side][tile_columns]
   float* lse;          ///< in units of log 2; +infinity for a row without a link
+  float* lse_rest;     ///< what fp32 cut off it
   float* delta;        ///< dout . out
   unsigned char* finite;  ///< [query block]
   float* dq;           ///< this partition's, [panel][column panel][tile_rows][tile_columns]

@@ -175,14 +175,13 @@ struct table_checks {
   const formula& f;
 
   void run() const {
-    const auto& q = all.x.q.sizes;
-    if (!f.masks() || q[0] * q[1] * q[2] * all.x.k.sizes[1] == 0 || f.tables({0, 0, 0, 1, 0, 1, 0, 1, 1}).empty()) return;
-    std::vector<sequence> sequences;
-    list_sequences(all.x, sequences);
-    for (const sequence& s : sequences)
-      if (s.queries > 0 && s.keys > 0)
-        for (const table_use& use : f.tables({s.number, q[2] - 1, s.queries - 1, 1, s.keys - 1, 1, s.offset, s.queries, s.keys}))
-          one(use);
+    const long last_head = all.x.q.sizes[2] - 1;
+    if (!f.masks() || last_head < 0) return;
+    each_sequence(all.x, [&](const sequence& s) {
+      if (s.queries == 0 || s.keys == 0) return;
+      f.tables({s.number, last_head, s.queries - 1, 1, s.keys - 1, 1, s.offset, s.queries, s.keys},
+               [&](const table_use& use) { one(use); });
+    });
   }
   void one(const table_use& use) const {
     const auto found = [&] { return "a table " + to_string(use.shape); };

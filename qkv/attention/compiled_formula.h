@@ -119,7 +119,7 @@ class compiled_formula final : public formula {
   }
 
   part_names names() const override { return {similarity_part().name, weighting_part().name}; }
-  std::vector<parameter> parameters() const override { return parameters_; }
+  const std::vector<parameter>& parameters() const override { return parameters_; }
 
   bool masks() const override { return mask_index >= 0; }
   coverage classify(const position<interval>& at) const override {
@@ -132,11 +132,10 @@ class compiled_formula final : public formula {
         keep[i * t.keys + j] = scalar<bool>(mask_part()(place<whole_scalar>(t, i, t.key + j))).v;
     });
   }
-  std::vector<table_use> tables(const tile& t) const override {
-    table::recorder recorder;
+  void tables(const tile& t, function_ref<void(const table_use&)> see) const override {
+    const table::recorder recorder(see);
     bool one = false;
     keep({t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys}, &one);
-    return std::move(recorder.seen);
   }
   void keep(const tile& t, std::int32_t* truth, long pitch) const override {
     widest([&](auto set) {
@@ -285,7 +284,9 @@ class compiled_formula final : public formula {
   }
   template <class Index, class Real>
   static void add_to(float* gradient, Index offset, Real x) {
-    for (int n = 0; n < lanes_in<Index>; ++n) gradient[offset.v[n]] += x.v[n];
+    if (all(offset == Index(offset.v[0]))) gradient[offset.v[0]] += sum(x);  // slope[at.head]: one entry for all
+    else
+      for (int n = 0; n < lanes_in<Index>; ++n) gradient[offset.v[n]] += x.v[n];
   }
 };
 

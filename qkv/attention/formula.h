@@ -34,14 +34,14 @@ class formula {
 
   virtual part_names names() const = 0;
   /// Every learned tensor: the similarity's, then the scores', then the sink.
-  virtual std::vector<parameter> parameters() const = 0;
+  virtual const std::vector<parameter>& parameters() const = 0;
 
   // The mask.
   virtual bool masks() const = 0;  ///< false: every link exists
   virtual coverage classify(const position<interval>&) const = 0;
   virtual void keep(const tile&, bool* keep) const = 0;  ///< [rows, keys]
-  /// The tables that the mask looks up for one link, and where.
-  virtual std::vector<table_use> tables(const tile& /*link*/) const { return {}; }
+  /// Shows the tables that the mask looks up for the first link of a tile, and where.
+  virtual void tables(const tile&, function_ref<void(const table_use&)> /*see*/) const {}
   /// The same on lanes: -1 or 0 for each link, rows `pitch` apart.  Whole registers are written: pitch and the memory
   /// behind a row must allow keys rounded up to the register's width.
   virtual void keep(const tile&, std::int32_t* truth, long pitch) const = 0;

@@ -6,10 +6,9 @@
 //   at the end             O / sum(P), log-sum-exp
 //
 // There is no pass for the row maximum: rows start from reference m = 0, which softmax allows because it cancels, and
-// only a panel whose sums leave fp32's comfortable range is done again (Dao et al. 2022 with a lazy maximum, as in
-// Milakov & Gimelshein 2018).  Scores are in units of log 2: q carries scale * log2(e).
-// Formulas with score parts store raw scores, let the formula rewrite them (one virtual call a panel), and take the
-// two-pass way always.
+// only a panel whose sums leave fp32's comfortable range is done again (Milakov & Gimelshein 2018, Dao et al. 2022, with a
+// lazy maximum).  Scores are in units of log 2: q carries scale * log2(e).  Formulas with score parts store raw scores,
+// let the formula rewrite them (one virtual call a panel), and take the two-pass way always.
 #include "qkv/attention/forward_kernel.h"
 
 #include "qkv/attention/packing.h"
@@ -19,7 +18,8 @@
 namespace qkv::QKV_INSTRUCTION_SET {
 namespace {
 
-constexpr float log2_e = 1.4426950408889634f, ln_2 = 0.6931471805599453f, infinity = __builtin_inff();
+constexpr float log2_e = 1.4426950408889634f, infinity = __builtin_inff();
+constexpr double ln_2 = 0.6931471805599453;
 constexpr int side = forward_query_side, panels = side / tile_rows;
 constexpr int pitch = forward_key_side + 16;  // of the weights' rows; not a power of two, for the cache's sake
 constexpr int most_key_panels = forward_key_side / tile_columns;
@@ -51,11 +51,8 @@ class query_block {
     for (int j = 0; j < key_panels; ++j)
       for (int i = 0; i < live_panels; ++i)
         if (how[i][j] != dead || (j > from[i] && j < to[i])) scores ? raw_tile(i, j) : weight_tile(i, j);
-    for (int i = 0; i < live_panels; ++i) {
-      if (from[i] >= to[i]) continue;
-      if (scores) weigh_panel(i);
-      else if (!in_range(i)) redo_panel(i);
-    }
+    for (int i = 0; i < live_panels; ++i)
+      if (from[i] < to[i]) scores ? weigh_panel(i) : in_range(i) ? void() : redo_panel(i);
     blend();
   }
 
@@ -74,7 +71,7 @@ class query_block {
         }
       }
       unpack_row(o + packed_row(i, columns), w.columns, factor, w.out + i * w.out_stride);
-      w.lse[i * w.lse_stride] = total != 0 ? (m + __builtin_log2f(total)) * ln_2 : -infinity;
+      w.lse[i * w.lse_stride] = total != 0 ? float((m + __builtin_log2(double(total))) * ln_2) : -infinity;
     }
   }
 
@@ -111,18 +108,24 @@ class query_block {
     float* const weights = p + i * tile_rows * pitch + j * tile_columns;
     if (how[i][j] == dead) return clear_tile(weights);
     tile_sums s;
-    s.start_at_minus(reference + i * tile_rows);
+    s.fill(0.f);
     product(i, j, s);
-    if (how[i][j] == full) {
-      for (int r = 0; r < tile_rows; ++r) s.at[r][0] = exp2(s.at[r][0]), s.at[r][1] = exp2(s.at[r][1]);
-    } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) {
+      const reals m = reference[i * tile_rows + r];
+      s.at[r][0] = exp2(s.at[r][0] - m), s.at[r][1] = exp2(s.at[r][1] - m);
+    }
+    if (how[i][j] == part) {
       alignas(64) std::int32_t truth[tile_rows * tile_columns];
       truth_of(*w.rule, tile_at(i, j, 1), existing(j), truth);
-      for (int r = 0; r < tile_rows; ++r)
-        for (int h = 0; h < 2; ++h)
-          s.at[r][h] = keep(load_truth(truth + r * tile_columns + h * width), exp2(s.at[r][h]));
+#pragma GCC unroll 16
+      for (int r = 0; r < tile_rows; ++r) {
+        s.at[r][0] = keep(load_truth(truth + r * tile_columns), s.at[r][0]);
+        s.at[r][1] = keep(load_truth(truth + r * tile_columns + width), s.at[r][1]);
+      }
     }
     s.store_to(weights, pitch);
+#pragma GCC unroll 16
     for (int r = 0; r < tile_rows; ++r) {
       float* const to_sum = sums[i * tile_rows + r];
       store(to_sum, load(to_sum) + (s.at[r][0] + s.at[r][1]));
@@ -160,17 +163,18 @@ class query_block {
     for (int j = from[i]; j < to[i]; ++j) raw_tile(i, j);
     weigh_panel(i);
   }
-  // Row sums that stay between these bounds lose nothing; a sum of 0 is a row without a live link so far.
-  bool in_range(int i) const {
-    reals most = 0.f, least = infinity;
-    for (int r = 0; r < tile_rows; ++r) {
-      const reals x = load(sums[i * tile_rows + r]);
-      most = max(x, most), least = min(x, least);
-    }
-    if (all(most < reals(1e24f) && least > reals(1e-18f))) return true;
+  // Row sums between these bounds lose nothing; a sum of 0 is a row without a live link so far.  Sums only grow, so a
+  // panel that has once passed the lower bound is looked at from above alone.
+  bool in_range(int i) {
+    reals most = 0.f;
+    for (int r = 0; r < tile_rows; ++r) most = max(load(sums[i * tile_rows + r]), most);
+    if (!all(most < reals(1e24f))) return false;
+    if (past_lower_bound[i]) return true;
+    past_lower_bound[i] = true;
     for (int r = 0; r < tile_rows; ++r) {
       const float s = sum(load(sums[i * tile_rows + r]));
-      if (!(s == 0 || (s < 1e25f && s > 1e-19f))) return false;
+      if (s != 0 && s < 1e-18f) return false;
+      past_lower_bound[i] &= s != 0;
     }
     return true;
   }
@@ -255,7 +259,7 @@ class query_block {
   const bool scores;
   const int live_panels;          // of this block's queries
   float *q, *p, *o;               // [panel][D][tile_rows], [side][pitch], [panel][column panel][tile_rows][tile_columns]
-  bool finite;
+  bool finite, past_lower_bound[panels] = {};
   alignas(64) float sums[side][width], sums_before[side][width];
   float reference[side];
   // The key block at hand.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "qkv/base/threads.h"
 #include "qkv/numbers/dual.h"
 #include "qkv/numbers/interval.h"
 #include "qkv/numbers/lanes.h"
@@ -41,11 +42,9 @@ void set_lane(L& x, int n, std::int32_t value) {
 }
 }  // namespace detail
 
-class table;
-
-/// A table as a mask looked it up once; collected to check sizes at the door.
+/// A table as a mask looked it up once; shown to check sizes at the door.
 struct table_use {
-  qkv::shape shape;
+  const qkv::shape& shape;
   std::int64_t row, column;
 };
 
@@ -63,11 +62,11 @@ class table {
 
   const qkv::shape& shape() const { return shape_; }
 
-  /// While one lives, scalar lookups on this thread are noted.
+  /// While one lives, it is shown the scalar lookups of this thread.
   struct recorder {
-    std::vector<table_use> seen;
+    function_ref<void(const table_use&)> see;
     recorder* outer = recording;
-    recorder() { recording = this; }
+    explicit recorder(function_ref<void(const table_use&)> f) : see(f) { recording = this; }
     ~recorder() { recording = outer; }
     recorder(const recorder&) = delete;
     recorder& operator=(const recorder&) = delete;
@@ -82,7 +81,7 @@ class table {
   template <class Index>
   Index lookup(Index i, Index j) const {
     if constexpr (std::same_as<Index, whole_scalar>)
-      if (recording) recording->seen.push_back({shape_, i.v, j.v});
+      if (recording) recording->see({shape_, i.v, j.v});
     Index r;
     for (int n = 0; n < detail::lanes_in<Index>; ++n)
       detail::set_lane(r, n, (entry(detail::lane(i, n), detail::lane(j, n))));

@@ -25,19 +25,23 @@ struct sequence {
   long offset;         ///< place of query 0 on the key axis
 };
 
-/// The sequences of a problem, in order.
+/// Calls f(sequence) for the sequences of a problem, in order.
+template <class T>
+void each_sequence(const problem_of<T>& x, auto f) {
+  const auto& [how, q, k] = x.ragged;
+  const auto one = [&](long number, long row, long q0, long queries, long k0, long keys) {
+    f(sequence{number, row, q0, queries, k0, keys, x.align.from_end ? keys - queries : x.align.offset});
+  };
+  if (how == sequences::packed_)
+    for (long b = 0; b + 1 < long(q.size()); ++b) one(b, 0, q[b], q[b + 1] - q[b], k[b], k[b + 1] - k[b]);
+  else
+    for (long b = 0; b < x.q.sizes[0]; ++b)
+      one(b, b, 0, how == sequences::padded_ ? q[b] : x.q.sizes[1], 0, how == sequences::padded_ ? k[b] : x.k.sizes[1]);
+}
 template <class T>
 void list_sequences(const problem_of<T>& x, std::vector<sequence>& all) {
   all.clear();
-  const auto& [how, q, k] = x.ragged;
-  const auto add = [&](long number, long row, long q0, long queries, long k0, long keys) {
-    all.push_back({number, row, q0, queries, k0, keys, x.align.from_end ? keys - queries : x.align.offset});
-  };
-  if (how == sequences::packed_)
-    for (long b = 0; b + 1 < long(q.size()); ++b) add(b, 0, q[b], q[b + 1] - q[b], k[b], k[b + 1] - k[b]);
-  else
-    for (long b = 0; b < x.q.sizes[0]; ++b)
-      add(b, b, 0, how == sequences::padded_ ? q[b] : x.q.sizes[1], 0, how == sequences::padded_ ? k[b] : x.k.sizes[1]);
+  each_sequence(x, [&](const sequence& s) { all.push_back(s); });
 }
 
 /// Throws shape_error unless shapes, strides, lengths and learned parameters fit together.

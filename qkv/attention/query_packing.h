@@ -23,7 +23,8 @@ void pack_queries(const packing_work& w) {
   pack_rows(w.q, w.q_stride, w.rows, padded, w.depth, 1.f, w.to.q_rows + first * depth, w.to.side * tile_columns);
   pack_rows(w.dout, w.dout_stride, w.rows, padded, w.columns, 1.f, w.to.d_rows + first * columns, w.to.side * tile_columns);
   for (long i = 0; i < padded; ++i) {
-    float delta = 0, lse = 0;
+    float delta = 0;
+    double lse = 0;
     if (i < w.rows) {
       const float *const a = w.out + i * w.out_stride, *const b = w.dout + i * w.dout_stride;
       reals total = 0.f;
@@ -31,11 +32,12 @@ void pack_queries(const packing_work& w) {
       for (; e + width <= w.columns; e += width) total = fma(load(a + e), load(b + e), total);
       delta = sum(total);
       for (; e < w.columns; ++e) delta += a[e] * b[e];
-      lse = w.lse[i * w.lse_stride] * log2_e;
-      if (lse == -infinity) lse = infinity;  // a row without a link: every weight is 2^-infinity
+      lse = double(w.lse[i * w.lse_stride]) * 1.4426950408889634;
+      if (lse == double(-infinity)) lse = double(infinity);  // a row without a link: every weight is 2^-infinity
     }
     w.to.delta[first + i] = delta;
-    w.to.lse[first + i] = lse;
+    w.to.lse[first + i] = float(lse);
+    w.to.lse_rest[first + i] = lse == double(infinity) ? 0.f : float(lse - double(float(lse)));
     finite &= delta - delta == 0;
   }
   w.to.finite[w.block] = finite;

@@ -51,7 +51,7 @@ class composed_formula final : public formula {
   }
 
   part_names names() const override { return base_->names(); }
-  std::vector<parameter> parameters() const override { return parameters_; }
+  const std::vector<parameter>& parameters() const override { return parameters_; }
 
   bool masks() const override { return mask_ != nullptr; }
   coverage classify(const position<interval>& at) const override {
