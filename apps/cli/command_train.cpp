@@ -149,10 +149,10 @@ void training_session::train() {
     fmt::print("model: {}\n\n", in_words(state_.model));
     std::fflush(stdout);
   }
-  if (options_.resume)
-    fmt::print(stderr, "resuming at step {}\n", state_.facts.step);
-  else
+  if (!options_.resume)
     show_sample("What it writes before it has learned anything:", 120);
+  else if (!output_.quiet)
+    fmt::print(stderr, "resuming at step {}\n", state_.facts.step);
   run_.on_progress = [this](const training_progress& p) { report(p); };
   run_.on_sample = [this](const training_progress& p) { show_sample(fmt::format("After {} steps:", p.step), 200); };
   run_.on_checkpoint = [this](const training_progress& p) { save(p); };
