@@ -37,8 +37,8 @@ template <class F> weighting(F, normalised, closed, row_rule, const char*, std::
 
 namespace activations {
 inline constexpr auto exponential = [](auto x) { return exp(x); };
-inline constexpr auto positive_part = [](auto x) { return max(x, 0); };
-inline constexpr auto half_squared = [](auto x) { auto h = max(x, 0) / 2; return h * h; };
+inline constexpr auto positive_part = [](auto x) { return select(x <= 0, decltype(x)(0), x); };  // NaN stays NaN
+inline constexpr auto half_squared = [](auto x) { auto h = positive_part(x) / 2; return h * h; };
 }  // namespace activations
 
 /// The default: weights in proportion to exp(score).
@@ -75,7 +75,7 @@ inline auto sigmoid_weights(double bias = 0) {
 
 /// max(score, 0), not normalised (divide by T as in arXiv:2309.08586 with `relu_weights(1.0 / T)`).
 inline auto relu_weights(double factor = 1) {
-  return weighting{[=](auto x) { return factor * max(x, 0); }, normalised::no, closed::none, row_rule{}, "relu_weights"};
+  return weighting{[=](auto x) { return factor * activations::positive_part(x); }, normalised::no, closed::none, row_rule{}, "relu_weights"};
 }
 
 }  // namespace qkv
