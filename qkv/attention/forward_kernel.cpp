@@ -22,6 +22,7 @@ constexpr float log2_e = 1.4426950408889634f, infinity = __builtin_inff();
 constexpr double ln_2 = 0.6931471805599453;
 constexpr int side = forward_query_side, panels = side / tile_rows;
 constexpr int pitch = forward_key_side + 16;  // of the weights' rows; not a power of two, for the cache's sake
+constexpr float headroom = 32;  // a reference found in one pass lies this far above the maximum: later keys may exceed it
 constexpr int most_key_panels = forward_key_side / tile_columns;
 
 class query_block {
@@ -110,11 +111,12 @@ class query_block {
     tile_sums s;
     s.fill(0.f);
     product(i, j, s);
+    if (moved[i])
 #pragma GCC unroll 16
-    for (int r = 0; r < tile_rows; ++r) {
-      const reals m = reference[i * tile_rows + r];
-      s.at[r][0] = exp2(s.at[r][0] - m), s.at[r][1] = exp2(s.at[r][1] - m);
-    }
+      for (int r = 0; r < tile_rows; ++r)
+        for (reals& x : s.at[r]) x = x - reals(reference[i * tile_rows + r]);
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) s.at[r][0] = exp2(s.at[r][0]), s.at[r][1] = exp2(s.at[r][1]);
     if (how[i][j] == part) {
       alignas(64) std::int32_t truth[tile_rows * tile_columns];
       truth_of(*w.rule, tile_at(i, j, 1), existing(j), truth);
@@ -179,9 +181,7 @@ class query_block {
     return true;
   }
   static int exponent(float x) {
-    std::int32_t bits;
-    __builtin_memcpy(&bits, &x, 4);
-    return (bits >> 23 & 255) - 127;
+    return (__builtin_bit_cast(std::int32_t, x) >> 23 & 255) - 127;
   }
   // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.
   void weigh_row(int row, int begin, int end) {
@@ -190,7 +190,7 @@ class query_block {
     reals top = -infinity;
     for (int c = begin; c < end; c += width) top = max(top, load(x + c));
     const float before = sum(load(sums[row])), old = reference[row];
-    float want = maximum(top * unit);
+    float want = maximum(top * unit) + headroom * !scores;
     if (before > 0 && old + float(exponent(before)) > want) want = old + float(exponent(before));
     const bool stays = want == -infinity || (before > 0 && want < old + 20 && want > old - 20);
     if (!stays) move_reference(row, want);
@@ -206,6 +206,7 @@ class query_block {
   void move_reference(int row, float to_reference) {
     float by = reference[row] - to_reference;
     reference[row] = to_reference;
+    moved[row / tile_rows] = true;
     by = by < -252 ? -252 : by > 252 ? 252 : by;
     const reals half = exp2(reals(by * 0.5f));  // twice, as 2^252 is beyond fp32
     store(sums[row], load(sums[row]) * half * half);
@@ -259,7 +260,7 @@ class query_block {
   const bool scores;
   const int live_panels;          // of this block's queries
   float *q, *p, *o;               // [panel][D][tile_rows], [side][pitch], [panel][column panel][tile_rows][tile_columns]
-  bool finite, past_lower_bound[panels] = {};
+  bool finite, moved[panels] = {}, past_lower_bound[panels] = {};
   alignas(64) float sums[side][width], sums_before[side][width];
   float reference[side];
   // The key block at hand.
