@@ -11,7 +11,9 @@ namespace {
 // Shapes without memory: a plan reads no numbers.
 problem shapes(long B, long T, long S, long H) {
   static const float nothing = 0;
-  return {{&nothing, {B, T, H, 64}, {0, 0, 0, 1}}, {&nothing, {B, S, H, 64}, {0, 0, 0, 1}}, {&nothing, {B, S, H, 64}, {0, 0, 0, 1}}};
+  return {{&nothing, {B, T, H, 64}, {0, 0, 0, 1}},
+          {&nothing, {B, S, H, 64}, {0, 0, 0, 1}},
+          {&nothing, {B, S, H, 64}, {0, 0, 0, 1}}};
 }
 attention_plan plan_of(const formula& f, const problem& x, cut_along cut = cut_along::queries) {
   attention_plan plan;
@@ -64,7 +66,10 @@ TEST(Plan, HeadsAndSequencesThatAgreeShareOneList) {
   EXPECT_EQ(plan_of(*make_formula(causal), x).lists_used, 1u);
   EXPECT_EQ(plan_of(*make_formula([](auto at) { return at.key >= at.head * 64; }), x).lists_used, 4u);
   EXPECT_EQ(plan_of(*make_formula(key_lengths({100, 200, 300})), x).lists_used, 3u);
-  EXPECT_EQ(plan_of(*make_formula(causal & key_lengths({100, 200, 300}) & mask([](auto at) { return at.head != 1; })), x).lists_used, 12u);
+  EXPECT_EQ(
+      plan_of(*make_formula(causal & key_lengths({100, 200, 300}) & mask([](auto at) { return at.head != 1; })), x)
+          .lists_used,
+      12u);
 }
 
 TEST(Plan, CutAlongKeysListsTheSameBlocksTheOtherWay) {
