@@ -31,5 +31,5 @@ int main() {
   std::printf("out[0, 4095, 0, :3] = %.4f %.4f %.4f\n", run.out.at<float>(0, 4095, 0, 0), run.out.at<float>(0, 4095, 0, 1),
               run.out.at<float>(0, 4095, 0, 2));
   for (long h = 0; h < heads; ++h)
-    std::printf("head %ld: slope %.1f, its gradient %+.3f\n", h, slopes.at<float>(h), gradients[slopes].at<float>(h));
+    std::printf("head %ld: slope %.1f, its gradient %+.1f\n", h, slopes.at<float>(h), gradients[slopes].at<float>(h));
 }

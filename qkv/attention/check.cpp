@@ -189,9 +189,11 @@ struct table_checks {
       const parameter flags{tensor::borrow(&nothing, use.shape, {0, 0, 0, 0}), "dense_mask", "B|1 H|1 T|1 S"};
       if (!all.fits(flags)) refuse(all.operation, "dense_mask " + all.wanted(flags), to_string(use.shape));
     } else if (use.column >= use.shape.back()) {
-      refuse(all.operation, "a mask's table to have an entry " + text(use.column) + ", where the last link looks", found());
+      refuse(all.operation, "a mask's table to have an entry " + text(use.column) + ", where the last link looks",
+             found());
     } else if (use.shape.size() == 2 && use.shape[0] > 1 && use.row >= use.shape[0]) {
-      refuse(all.operation, "a mask's table to have a row " + text(use.row) + ", or one row for all sequences", found());
+      refuse(all.operation, "a mask's table to have a row " + text(use.row) + ", or one row for all sequences",
+             found());
     }
   }
   static inline const float nothing = 0;
