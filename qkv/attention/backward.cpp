@@ -33,7 +33,7 @@ class backward_pass {
   }
 
   void run() {
-    clear(dq_, x_.q), clear(dk_, x_.k), clear(dv_, x_.v);
+    clear(dq_), clear(dk_), clear(dv_);
     list_work();
     give_memory();
     chain_pieces();
@@ -56,7 +56,8 @@ class backward_pass {
     const bool dense = std::any_of(parameters_.begin(), parameters_.end(), runs_along_keys);
     return std::min(most, dense ? pieces : (pieces + rows - 1) / rows);
   }
-  void clear(view<float, 4> d, view<const float, 4>) const {
+  // Places that no sequence covers.
+  void clear(view<float, 4> d) const {
     if (x_.ragged.how == sequences::whole && !plan_.sequences.empty()) return;
     for (long b = 0; b < d.sizes[0]; ++b)
       for (long t = 0; t < d.sizes[1]; ++t)
