@@ -84,6 +84,7 @@ it.</p></noscript>
 <svg id="lines" aria-hidden="true"></svg>
 <div class="row" id="query-row" role="group" aria-label="Tokens that look"></div>
 </div></div>
+<p class="hint" id="beyond" hidden>The rows are longer than the panel: scroll it sideways.</p>
 <p class="hint">The lower row looks at the upper row. Point at a token to see its links: in the lower row what it looks
 at, in the upper row who looks at it. Click or <kbd>Enter</kbd> holds it, <kbd>Esc</kbd> lets go, <kbd>&larr;</kbd>
 <kbd>&rarr;</kbd> <kbd>&uarr;</kbd> <kbd>&darr;</kbd> move.</p>

@@ -115,6 +115,7 @@ function set_theme(dark) {
 }
 function render_everything() {
   paint_multiples();
+  fit_rows();
   render();
 }
 

@@ -124,7 +124,6 @@ function choose(layer, head, shown = new Set([head])) {
 // --- tokens and links --------------------------------------------------------------------------------------------
 const tokens = { key: [], query: [] };
 function build_row(side, labels) {
-  $(side + "-row").style.setProperty("--cell", S > 56 ? "16px" : "20px");
   labels.forEach((label, i) => {
     const token = make($(side + "-row"), "button", { type: "button", tabIndex: -1, textContent: label });
     token.className = "token" + (letters ? "" : " word") + (is_blank(label) ? " blank" : "");
@@ -138,6 +137,18 @@ function build_row(side, labels) {
     token.addEventListener("keydown", (event) => move(event, side, i));
     tokens[side].push(token);
   });
+}
+// Tokens shrink until the longer row fits into the panel, but no further than they can be read; beyond that the panel
+// scrolls, and says so.
+function fit_rows() {
+  const links = $("links"), room = links.parentNode.clientWidth;
+  links.style.setProperty("--share", room / Math.max(T, S) + "px");
+  links.style.setProperty("--size", "15px");
+  const size = Math.max(9, Math.min(15, Math.floor(150 * room / links.offsetWidth) / 10));
+  links.style.setProperty("--size", size + "px");
+  $("beyond").hidden = links.offsetWidth <= room + 1;
+  const pointed = state.side === null ? null : tokens[state.side][state.index];
+  if (pointed) links.parentNode.scrollLeft = middle(pointed) - room / 2;
 }
 function move(event, side, i) {
   const other = side === "query" ? "key" : "query", across = i + (side === "query" ? S - T : T - S);

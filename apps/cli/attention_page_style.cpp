@@ -57,10 +57,10 @@ button { font: inherit; color: inherit; background: var(--card); border: 1px sol
   cursor: pointer; }
 #theme { padding: 3px 12px; font-size: 13px; flex: none; }
 #links { position: relative; width: max-content; min-width: 100%; }
-.row { display: flex; justify-content: center; }
-.token { font: 15px/1 var(--mono); padding: 7px 0; min-width: var(--cell, 20px); border: 0; border-radius: 4px;
-  background: none; white-space: pre; flex: none; text-align: center; }
-.token.word { padding: 7px 8px; }
+.row { display: flex; justify-content: center; font-size: var(--size, 15px); }
+.token { font: 1em/1 var(--mono); padding: 7px 0; min-width: clamp(1em, var(--share), 20px); border: 0;
+  border-radius: 4px; background: none; white-space: pre; flex: none; text-align: center; }
+.token.word { padding: 7px 0.5em; }
 .token.blank { color: var(--soft); }
 .token.pointed { background: var(--ink) !important; color: var(--card); font-weight: 700; }
 #lines { display: block; width: 100%; height: 210px; overflow: visible; }
