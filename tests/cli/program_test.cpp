@@ -20,6 +20,7 @@ TEST(Program, EveryCommandExplainsItselfWithAnExample) {
     const finished done = qkv_program({command, "--help"});
     EXPECT_EQ(done.code, 0) << command;
     EXPECT_EQ(done.err, "");
+    EXPECT_THAT(done.out, HasSubstr("Usage: qkv " + command + " "));
     EXPECT_THAT(done.out, HasSubstr("Example:\n  qkv " + command));
     EXPECT_THAT(done.out, HasSubstr("--json"));
     EXPECT_THAT(done.out, HasSubstr("--quiet"));
