@@ -15,10 +15,11 @@ namespace {
 
 void run_info(const output_options& output) {
   const std::string in_use = name_of(active_instruction_set()), widest = name_of(widest_instruction_set());
+  const int threads = thread_count();  // says that QKV_THREADS is wrong before anything is printed
   if (output.json) {
     const nlohmann::ordered_json result{{"version", version()},      {"commit", commit()},
                                         {"instruction_set", in_use}, {"widest_instruction_set", widest},
-                                        {"threads", thread_count()}, {"available_memory_bytes", available_memory()}};
+                                        {"threads", threads},        {"available_memory_bytes", available_memory()}};
     return fmt::print("{}\n", result.dump(2));
   }
   if (output.quiet) return fmt::print("{}\n", version());
@@ -26,7 +27,7 @@ void run_info(const output_options& output) {
   if (!commit().empty()) fmt::print("commit           {}\n", commit());
   fmt::print("instruction set  {}{}\n", in_use,
              in_use == widest ? " (QKV_ISA=portable|avx2|avx512 lowers it)" : " (this machine has " + widest + ")");
-  fmt::print("threads          {} (QKV_THREADS changes it)\n", thread_count());
+  fmt::print("threads          {} (QKV_THREADS changes it)\n", threads);
   fmt::print("memory           {} available\n", in_bytes(available_memory()));
 }
 

@@ -68,5 +68,12 @@ TEST(Info, SaysWhatALowerInstructionSetWouldBe) {
   EXPECT_THAT(wrong.err, HasSubstr("abacus"));
 }
 
+TEST(Info, PrintsNothingWhereTheNumberOfThreadsIsWrong) {
+  const finished wrong = running_program({"info"}, [] { ::setenv("QKV_THREADS", "0", 1); }).wait();
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_THAT(wrong.err, HasSubstr("QKV_THREADS: expected a whole number"));
+}
+
 }  // namespace
 }  // namespace qkv
