@@ -3,8 +3,26 @@
 #include <fmt/format.h>
 
 #include "apps/cli/command.h"
+#include "qkv/io/utf8.h"
 
 namespace qkv::cli {
+namespace {
+
+void check_characters(const character_vocabulary& vocabulary, const std::string& option, const std::string& text) {
+  long place = 1;
+  for (std::size_t at = 0; at < text.size(); ++place) {
+    const std::size_t start = at;
+    const char32_t character = next_code_point(text, at);
+    if (vocabulary.contains(character)) continue;
+    throw usage_error(
+        fmt::format("{}: expected only characters that this model has learned, the {}; found \"{}\" (U+{:04X}) as "
+                    "character {} of the text; leave it out, or write another one in its place",
+                    option, vocabulary.in_words(), visible(text.substr(start, at - start), look::unicode),
+                    std::uint32_t(character), place));
+  }
+}
+
+}  // namespace
 
 character_model load_character_model(const std::filesystem::path& path) {
   checkpoint loaded = load_checkpoint(path);
@@ -21,9 +39,8 @@ character_model load_character_model(const std::filesystem::path& path) {
 
 std::vector<std::int32_t> encode(const character_vocabulary& vocabulary, const std::string& option,
                                  const std::string& text) {
-  try {
-    return vocabulary.encode(checked_text(option, text));
-  } catch (const shape_error& error) { throw usage_error(option + ": " + error.what()); }
+  check_characters(vocabulary, option, checked_text(option, text));
+  return vocabulary.encode(text);
 }
 
 std::string in_words(const decoder& model) {

@@ -19,6 +19,9 @@ class character_vocabulary {
   long size() const { return long(characters_.size()); }
   bool contains(char32_t character) const { return find(character).has_value(); }
 
+  /// For messages: '65 characters "\n !$&',-.3:;?AB..."'.
+  std::string in_words() const;
+
   /// One token a character.
   /// @throws shape_error "character_vocabulary::encode: expected the 65 characters "\n !$&',-.3:;?AB..."; found "é"
   ///         (U+00E9) at character 12; ..." and when the text is not UTF-8
@@ -41,7 +44,6 @@ class character_vocabulary {
   explicit character_vocabulary(std::vector<char32_t> characters);
   std::optional<std::int32_t> find(char32_t character) const;
   std::vector<std::int32_t> encode_each(std::string_view text, std::optional<std::int32_t> replacement) const;
-  std::string in_words() const;
 
   std::vector<char32_t> characters_;       // in increasing order
   std::array<std::int32_t, 128> ascii_{};  // the tokens of the commonest, without a search; -1: unknown

@@ -55,6 +55,10 @@ TEST_F(Generate, StopsWhenNobodyCanRead) {
 
 TEST_F(Generate, RefusesPromptsItCannotRead) {
   expect_refusal({"generate", "--model", model(), "--prompt", "ZZZ"}, "--prompt");
+  expect_refusal({"generate", "--model", model(), "--prompt", "I ñ"},
+                 "found \"ñ\" (U+00F1) as character 3 of the text; leave it out, or write another one in its place");
+  expect_refusal({"generate", "--model", model(), "--prompt", "ñ"},
+                 "qkv generate: --prompt: expected only characters that this model has learned, the ");
   expect_refusal({"generate", "--model", model(), "--prompt", ""}, "expected a text");
   expect_refusal({"generate", "--model", model(), "--prompt", "\xff"}, "UTF-8");
 }
