@@ -11,6 +11,7 @@
 #include "apps/cli/memory_meter.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/terminal_picture.h"
+#include "qkv/io/atomic_file.h"
 #include "qkv/io/text_file.h"
 
 namespace qkv::cli {
@@ -90,7 +91,14 @@ void save(const std::string& path, const std::string& what, bool speaks, auto wr
   if (speaks) fmt::print("{}: {}, {}\n", path, what, in_bytes(double(std::filesystem::file_size(path))));
 }
 
+// Says now, and not after the work, that one of the files cannot be written.
+void check_files_can_be_written(const attend_options& options) {
+  for (const std::string& path : {options.html, options.svg, options.png})
+    if (!path.empty()) atomic_file{path};
+}
+
 void run(const attend_options& options, const output_options& output) {
+  check_files_can_be_written(options);
   const character_model m = load_character_model(options.model);
   const auto tokens = encode(m.vocabulary, "--text", options.text);
   const long context = m.model.config().context;

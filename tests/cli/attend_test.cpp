@@ -103,9 +103,14 @@ TEST_F(Attend, RefusesWhatItCannotShow) {
   expect_refusal({"attend", "--model", model(), "--text", "I", "--head", "0"}, "--head");
   expect_refusal({"attend", "--model", model(), "--text", "I", "--token", "2"}, "expected 1 to 1; found 2");
   expect_refusal({"attend", "--model", model()}, "--text");
-  for (const std::string kind : {"--html", "--svg", "--png"})
-    expect_refusal({"attend", "--model", model(), "--text", "I", "-q", kind, in_folder("no/folder/x")},
-                   "expected a folder");
+}
+
+TEST_F(Attend, SaysBeforeTheWorkThatAFileCannotBeWritten) {
+  for (const std::string kind : {"--html", "--svg", "--png"}) {
+    expect_refusal({"attend", "--model", model(), "--text", "I", kind, in_folder("no/folder/x")}, "expected a folder");
+    expect_refusal({"attend", "--model", in_folder("missing"), "--text", "I", kind, in_folder("no/folder/x")},
+                   "no/folder/x: expected a folder");
+  }
 }
 
 TEST_F(Attend, KeepsAnEarlierPageWhenTheDiskIsFull) {
