@@ -61,8 +61,9 @@ struct panel {
     on.text(x + 14 * 8.4, y - place.above - title / 2, kind_of(s), 12, faint_ink, anchor::start, false);
     for (std::size_t t = 0; t < queries.size(); ++t) {
       on.text(x - 6, y + (double(t) + 0.5) * place.cell, queries[t], place.font, ink, anchor::end, false);
-      draw_row(on, long(t));
+      draw_strip(on, long(t));
     }
+    draw_weights(on);
     for (std::size_t s_ = 0; s_ < keys.size(); ++s_) {
       const double middle = x + (double(s_) + 0.5) * place.cell;
       if (place.upwards)
@@ -72,24 +73,34 @@ struct panel {
     }
   }
 
-  // The links that exist as a pale strip, and on it those that can be told from nothing.
-  void draw_row(canvas& on, long query) const {
+  // The links that exist as a pale strip, with a tip.
+  void draw_strip(canvas& on, long query) const {
     const auto S = long(map.keys.size());
     long seen = S;
     while (seen > 0 && !(map.weight(layer, head, query, seen - 1) > 0)) --seen;
-    const double top = y + double(query) * place.cell, gap = place.cell >= 14 ? 1 : 0.5;
+    if (seen == 0) return;
     on.begin_group(tip_of(map, layer, head, query));
-    if (seen > 0) on.rectangle(x, top, double(seen) * place.cell - gap, place.cell - gap, heat(0));
-    for (long s = 0; s < seen; ++s)
-      if (const double w = map.weight(layer, head, query, s); w >= smallest_shown) {
-        const double left = x + double(s) * place.cell;
-        on.rectangle(left, top, place.cell - gap, place.cell - gap, heat(w));
-        if (place.cell >= 30)
-          on.text(left + place.cell / 2, top + place.cell / 2, fmt::format("{:.0f}", 100 * w),
-                  std::min(14.0, place.cell / 3), w > 0.2 ? white : ink, anchor::middle, false);
-      }
+    on.rectangle(x, y + double(query) * place.cell, double(seen) * place.cell - gap(), place.cell - gap(), heat(0));
     on.end_group();
   }
+
+  // On the strips, the weights that can be told from nothing.
+  void draw_weights(canvas& on) const {
+    std::vector<square> shown;
+    for (long t = 0; t < long(map.queries.size()); ++t)
+      for (long s = 0; s < long(map.keys.size()); ++s)
+        if (const double w = map.weight(layer, head, t, s); w >= smallest_shown) shown.push_back({s, t, heat(w)});
+    on.squares(x, y, place.cell, place.cell - gap(), shown);
+    if (place.cell < 30) return;
+    for (const square& one : shown) {
+      const double w = map.weight(layer, head, one.row, one.column);
+      on.text(x + (double(one.column) + 0.5) * place.cell, y + (double(one.row) + 0.5) * place.cell,
+              fmt::format("{:.0f}", 100 * w), std::min(14.0, place.cell / 3), w > 0.2 ? white : ink, anchor::middle,
+              false);
+    }
+  }
+
+  double gap() const { return place.cell >= 14 ? 1 : 0.5; }
 };
 
 void draw_legend(canvas& on, double x, double y) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <map>
 
 #include "qkv/io/utf8.h"
 
@@ -10,6 +11,9 @@ namespace qkv::cli {
 namespace {
 
 std::string hex(colour c) { return fmt::format("#{:02x}{:02x}{:02x}", c.red, c.green, c.blue); }
+
+// Nothing for ink: the picture says once that what it does not name is ink.
+std::string fill_of(colour c) { return c == ink ? "" : fmt::format(" fill=\"{}\"", hex(c)); }
 
 }  // namespace
 
@@ -39,9 +43,9 @@ svg_canvas::svg_canvas(double width, double height, std::string_view title) {
   text_ = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
-      "role=\"img\" font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" "
+      "role=\"img\" fill=\"{3}\" font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" "
       "shape-rendering=\"crispEdges\">\n<title>{2}</title>\n",
-      width, height, escaped(title));
+      width, height, escaped(title), hex(ink));
   rectangle(0, 0, width, height, white);
 }
 
@@ -50,19 +54,31 @@ void svg_canvas::rectangle(double x, double y, double width, double height, colo
                  hex(fill), x, y, width, height, -width);
 }
 
-void svg_canvas::text(double x, double y, std::string_view text, double size, colour fill, anchor at, bool bold) {
-  const char* anchors[] = {"start", "middle", "end"};
+// A path a colour: there every square is a short stroke, as wide as it is long, on a grid of ones.
+void svg_canvas::squares(double x, double y, double step, double side, std::span<const square> all) {
+  std::map<std::string, std::string> strokes;  // by colour
+  for (const square& one : all)
+    fmt::format_to(std::back_inserter(strokes[hex(one.fill)]), "M{} {}h{:.3g}", one.column, one.row, side / step);
   fmt::format_to(std::back_inserter(text_),
-                 "<text x=\"{:.6g}\" y=\"{:.6g}\" font-size=\"{:.6g}\" fill=\"{}\" text-anchor=\"{}\"{}>{}</text>\n", x,
-                 y + 0.35 * size, size, hex(fill), anchors[int(at)], bold ? " font-weight=\"bold\"" : "",
+                 "<g transform=\"translate({:.6g} {:.6g}) scale({:.6g})\" stroke-width=\"{:.3g}\" "
+                 "pointer-events=\"none\">\n",
+                 x, y + side / 2, step, side / step);
+  for (const auto& [colour, path] : strokes)
+    fmt::format_to(std::back_inserter(text_), "<path stroke=\"{}\" d=\"{}\"/>\n", colour, path);
+  text_ += "</g>\n";
+}
+
+void svg_canvas::text(double x, double y, std::string_view text, double size, colour fill, anchor at, bool bold) {
+  const char* anchors[] = {"", " text-anchor=\"middle\"", " text-anchor=\"end\""};
+  fmt::format_to(std::back_inserter(text_), "<text x=\"{:.6g}\" y=\"{:.6g}\" font-size=\"{:.6g}\"{}{}{}>{}</text>\n", x,
+                 y + 0.35 * size, size, fill_of(fill), anchors[int(at)], bold ? " font-weight=\"bold\"" : "",
                  escaped(text));
 }
 
 void svg_canvas::text_upwards(double x, double y, std::string_view text, double size, colour fill) {
-  fmt::format_to(
-      std::back_inserter(text_),
-      "<text transform=\"translate({:.6g} {:.6g}) rotate(-90)\" font-size=\"{:.6g}\" fill=\"{}\">{}</text>\n",
-      x + 0.35 * size, y, size, hex(fill), escaped(text));
+  fmt::format_to(std::back_inserter(text_),
+                 "<text transform=\"translate({:.6g} {:.6g}) rotate(-90)\" font-size=\"{:.6g}\"{}>{}</text>\n",
+                 x + 0.35 * size, y, size, fill_of(fill), escaped(text));
 }
 
 void svg_canvas::begin_group(std::string_view tip) { text_ += "<g><title>" + escaped(tip) + "</title>"; }

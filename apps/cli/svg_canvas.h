@@ -9,6 +9,7 @@ class svg_canvas : public canvas {
   svg_canvas(double width, double height, std::string_view title);
 
   void rectangle(double x, double y, double width, double height, colour fill) override;
+  void squares(double x, double y, double step, double side, std::span<const square> all) override;
   void text(double x, double y, std::string_view text, double size, colour fill, anchor at, bool bold) override;
   void text_upwards(double x, double y, std::string_view text, double size, colour fill) override;
   void begin_group(std::string_view tip) override;

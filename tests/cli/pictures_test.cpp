@@ -180,6 +180,19 @@ TEST(BitmapFont, HasInkForEveryVisibleCharacter) {
     for (int y = 0; y < glyph_height; ++y)
       for (int x = 0; x < glyph_width; ++x) ink += glyph_pixel(c, x, y);
     EXPECT_GE(ink, 3) << char(c);
+TEST(HeatMap, NamesAColourOnceAHeadInItsSvg) {
+  const attention_map map{std::vector<std::string>(40, "x"), std::vector<std::string>(40, "x"),
+                          tensor::full({1, 1, 40, 40}, 1.0 / 40)};
+  svg_canvas on(1000, 1000, "");
+  draw_heat_maps(on, map, {});
+  const std::string text = on.document(), stroke = "<path stroke=";
+  EXPECT_NE(text.find(stroke), std::string::npos);
+  EXPECT_EQ(text.find(stroke), text.rfind(stroke));
+  EXPECT_THAT(text, HasSubstr("M0 0h0.95M1 0h0.95"));
+  EXPECT_THAT(text, HasSubstr("M39 39h0.95\"/>"));
+  EXPECT_LT(text.size(), 40000u) << "1600 weights, 80 labels and 40 tips";
+}
+
   }
   for (int y = 0; y < glyph_height; ++y) EXPECT_FALSE(glyph_pixel(' ', 2, y));
   EXPECT_TRUE(glyph_pixel(U'é', 0, 0)) << "a box";
