@@ -19,14 +19,22 @@ int widest_of(const std::vector<std::string>& labels) {
   return widest;
 }
 
-// The first of the last tokens that fit into `columns`, each as wide as its label.
-std::size_t first_that_fits(const std::vector<std::string>& labels, int columns) {
-  std::size_t first = labels.size();
-  for (int used = 0; first > 0; --first) {
-    used += columns_of(labels[first - 1]);
-    if (used > columns) break;
-  }
-  return first;
+struct token_range {
+  std::size_t first, end;
+};
+
+// The tokens that fit into `columns`, each as wide as its label: `own` and those before it, which it looks at, then,
+// if there is room, those after it.
+token_range tokens_that_fit(const std::vector<std::string>& labels, std::size_t own, int columns) {
+  token_range range{own, own + 1};
+  columns -= columns_of(labels[own]);
+  const auto takes = [&](std::size_t token) {
+    columns -= columns_of(labels[token]);
+    return columns >= 0;
+  };
+  while (range.first > 0 && takes(range.first - 1)) --range.first;
+  while (range.end < labels.size() && takes(range.end)) ++range.end;
+  return range;
 }
 
 }  // namespace
@@ -34,21 +42,22 @@ std::size_t first_that_fits(const std::vector<std::string>& labels, int columns)
 std::string picture_of_heads(const attention_map& map, const head_choice& choice, long query, look how, int columns) {
   constexpr int before = 18, words = 22;
   const auto labels = labels_of(map.keys, how);
-  const std::size_t first = first_that_fits(labels, std::max(columns - before - words, 16));
+  const auto [first, end] =
+      tokens_that_fit(labels, std::size_t(map.own_key(query)), std::max(columns - before - words, 16));
   std::string text = std::string(before, ' '), marks = text;
-  for (std::size_t s = first; s < labels.size(); ++s) {
+  for (std::size_t s = first; s < end; ++s) {
     const bool own = long(s) == map.own_key(query);
     text += own ? bold(labels[s], how) : labels[s];
     marks += left_aligned(own ? "^" : "", columns_of(labels[s]));
   }
-  std::string picture = first > 0 ? fmt::format("{}the last {} of {} tokens\n", std::string(before, ' '),
-                                                labels.size() - first, labels.size())
-                                  : "";
+  std::string picture;
+  if (end - first < labels.size())
+    picture = fmt::format("{}tokens {} to {} of {}\n", std::string(before, ' '), first + 1, end, labels.size());
   picture += text + "\n";
   for (const long layer : choice.layers(map)) {
     for (const long head : choice.heads(map)) {
       picture += left_aligned(fmt::format("layer {:2} head {:2}", layer + 1, head + 1), before);
-      for (std::size_t s = first; s < labels.size(); ++s)
+      for (std::size_t s = first; s < end; ++s)
         picture += shade(map.weight(layer, head, query, long(s)), columns_of(labels[s]), how);
       picture += "  " + dim(kind_of(statistics_of(map, layer, head), how), how) + "\n";
     }

@@ -7,6 +7,7 @@
 namespace qkv::cli {
 
 /// The text once, and under it a line a head: how much the token `query` looks at each token, then what the head does.
+/// Of a text that is too long for the terminal, that token and those before it.
 std::string picture_of_heads(const attention_map& map, const head_choice& choice, long query, look how, int columns);
 
 /// A head's weights as a square: a row a token that looks, a column a token that is looked at.

@@ -133,8 +133,19 @@ TEST(Bars, AreAsLongAsTheyShould) {
 
 TEST(TerminalPicture, CutsWhatIsTooWide) {
   attention_map map{std::vector<std::string>(200, "x"), std::vector<std::string>(200, "x"), tensor({1, 1, 200, 200})};
-  EXPECT_THAT(picture_of_heads(map, {}, 199, look::ascii, 80), HasSubstr("of 200 tokens"));
+  EXPECT_THAT(picture_of_heads(map, {}, 199, look::ascii, 80), HasSubstr("tokens 161 to 200 of 200"));
   EXPECT_THAT(picture_of_matrix(map, 0, 0, look::ascii, 80), HasSubstr("of 200 tokens"));
+}
+
+TEST(TerminalPicture, ShowsTheTokenThatLooksWhereverItStands) {
+  attention_map map{std::vector<std::string>(200, "x"), std::vector<std::string>(200, "x"), tensor({1, 1, 200, 200})};
+  for (const long query : {0L, 4L, 100L, 199L}) {
+    map.weights.at<float>(0, 0, query, query) = 1;
+    const std::string picture = picture_of_heads(map, {}, query, look::ascii, 80);
+    EXPECT_THAT(picture, HasSubstr("@")) << "the weight of token " << query;
+    EXPECT_THAT(picture, HasSubstr("^")) << "the place of token " << query;
+  }
+  EXPECT_THAT(picture_of_heads(map, {}, 4, look::ascii, 80), HasSubstr("tokens 1 to 40 of 200"));
 }
 
 // Counts what is drawn, and where.
@@ -169,17 +180,6 @@ TEST(HeatMap, StaysWithinItsPicture) {
   }
 }
 
-TEST(Heat, IsDarkerForMoreWeight) {
-  const auto light = [](colour c) { return c.red + c.green + c.blue; };
-  for (double w = 0; w < 0.95; w += 0.05) EXPECT_GT(light(heat(w)), light(heat(w + 0.05)));
-}
-
-TEST(BitmapFont, HasInkForEveryVisibleCharacter) {
-  for (char32_t c = 0x21; c < 0x7F; ++c) {
-    int ink = 0;
-    for (int y = 0; y < glyph_height; ++y)
-      for (int x = 0; x < glyph_width; ++x) ink += glyph_pixel(c, x, y);
-    EXPECT_GE(ink, 3) << char(c);
 TEST(HeatMap, NamesAColourOnceAHeadInItsSvg) {
   const attention_map map{std::vector<std::string>(40, "x"), std::vector<std::string>(40, "x"),
                           tensor::full({1, 1, 40, 40}, 1.0 / 40)};
@@ -193,6 +193,17 @@ TEST(HeatMap, NamesAColourOnceAHeadInItsSvg) {
   EXPECT_LT(text.size(), 40000u) << "1600 weights, 80 labels and 40 tips";
 }
 
+TEST(Heat, IsDarkerForMoreWeight) {
+  const auto light = [](colour c) { return c.red + c.green + c.blue; };
+  for (double w = 0; w < 0.95; w += 0.05) EXPECT_GT(light(heat(w)), light(heat(w + 0.05)));
+}
+
+TEST(BitmapFont, HasInkForEveryVisibleCharacter) {
+  for (char32_t c = 0x21; c < 0x7F; ++c) {
+    int ink = 0;
+    for (int y = 0; y < glyph_height; ++y)
+      for (int x = 0; x < glyph_width; ++x) ink += glyph_pixel(c, x, y);
+    EXPECT_GE(ink, 3) << char(c);
   }
   for (int y = 0; y < glyph_height; ++y) EXPECT_FALSE(glyph_pixel(' ', 2, y));
   EXPECT_TRUE(glyph_pixel(U'é', 0, 0)) << "a box";
