@@ -1,5 +1,6 @@
 // qkv attend: pictures and pages of what heads look at.
 #include <fstream>
+#include <numeric>
 
 #include "tests/cli/training_files.h"
 
@@ -55,6 +56,21 @@ TEST_F(Attend, GivesRowsThatSumToOneAndNeverLookAhead) {
       }
       EXPECT_NEAR(sum, 1, 1e-5);
     }
+}
+
+// As long as the model's context allows, on the narrowest instruction set and on the one in use.
+TEST_F(Attend, GivesRowsThatSumToOneForTheLongestText) {
+  const std::string text = text_to_learn().substr(0, 24);
+  for (const char* set : {"portable", ""}) {
+    const auto prepare = [&] { ::setenv("QKV_ISA", set, 1); };
+    const finished done = running_program({"attend", "--model", model(), "--text", text, "--json"}, prepare).wait();
+    ASSERT_EQ(done.code, 0) << done.err;
+    for (const auto& head : nlohmann::json::parse(done.out)["heads"]) {
+      ASSERT_EQ(head["weights"].size(), 24);
+      for (const std::vector<double> row : head["weights"])
+        EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), 1, 1e-5);
+    }
+  }
 }
 
 TEST_F(Attend, WritesAPageThatIsCompleteInItself) {
