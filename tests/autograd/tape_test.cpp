@@ -5,19 +5,12 @@
 #include "qkv/autograd/views.h"
 #include "qkv/base/memory.h"
 #include "tests/autograd/gradient_check.h"
+#include "tests/base/message_of.h"
 
 namespace qkv {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <class Error, class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const Error& error) { return error.what(); }
-  return "no error of that type";
-}
 
 variable leaf(std::initializer_list<double> values) {
   return variable(tensor({long(values.size())}, values), needs_gradient);

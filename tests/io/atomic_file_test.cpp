@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "qkv/base/error.h"
+#include "tests/base/message_of.h"
 #include "tests/io/temporary_folder.h"
 
 namespace qkv {

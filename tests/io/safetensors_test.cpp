@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "qkv/base/error.h"
+#include "tests/base/message_of.h"
 #include "tests/io/temporary_folder.h"
 
 namespace qkv {

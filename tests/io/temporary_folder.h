@@ -38,15 +38,4 @@ inline void put_bytes(const std::filesystem::path& path, const std::string& byte
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-/// The message of the exception of type Error that f throws.
-template <class Error, class Function>
-std::string message_of(Function&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no exception";
-}
-
 }  // namespace qkv

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "qkv/base/error.h"
+#include "tests/base/message_of.h"
 #include "tests/io/temporary_folder.h"
 
 namespace qkv {

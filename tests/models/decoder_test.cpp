@@ -6,6 +6,7 @@
 
 #include "qkv/base/random.h"
 #include "qkv/base/threads.h"
+#include "tests/base/message_of.h"
 
 namespace qkv {
 namespace {
@@ -136,28 +137,20 @@ TEST(Decoder, ShowsWhatItsHeadsLookAt) {
   }
 }
 
-template <class F>
-std::string complaint_of(F f) {
-  try {
-    f();
-  } catch (const std::exception& error) { return error.what(); }
-  return "none";
-}
-
 TEST(Decoder, RefusesBadTokens) {
   const decoder model(small_config(), 1);
   const tensor targets = random_tokens(1, 3, 11, 2);
   const tensor outside({1, 3}, std::vector<std::int32_t>{1, 11, 2}),
       negative({1, 3}, std::vector<std::int32_t>{1, -1, 2});
-  EXPECT_THAT(complaint_of([&] { model.loss(outside, targets); }), HasSubstr("found 11"));
-  EXPECT_THAT(complaint_of([&] { model.logits(negative); }), HasSubstr("found -1"));
-  EXPECT_THAT(complaint_of([&] { model.loss(targets, outside); }), HasSubstr("found 11"));
-  EXPECT_THAT(complaint_of([&] { model.logits(random_tokens(1, 9, 11, 1)); }),
+  EXPECT_THAT(message_of([&] { model.loss(outside, targets); }), HasSubstr("found 11"));
+  EXPECT_THAT(message_of([&] { model.logits(negative); }), HasSubstr("found -1"));
+  EXPECT_THAT(message_of([&] { model.loss(targets, outside); }), HasSubstr("found 11"));
+  EXPECT_THAT(message_of([&] { model.logits(random_tokens(1, 9, 11, 1)); }),
               HasSubstr("decoder: expected at most 8 tokens, the context of this model; found 9"));
-  EXPECT_THAT(complaint_of([&] { model.logits(tensor({1, 3})); }), HasSubstr("expected tokens [B, T] int32"));
-  EXPECT_THAT(complaint_of([&] { model.logits(tensor({1, 0}, dtype::int32)); }), HasSubstr("at least one"));
+  EXPECT_THAT(message_of([&] { model.logits(tensor({1, 3})); }), HasSubstr("expected tokens [B, T] int32"));
+  EXPECT_THAT(message_of([&] { model.logits(tensor({1, 0}, dtype::int32)); }), HasSubstr("at least one"));
   decoder_cache no_cache;
-  EXPECT_THAT(complaint_of([&] { model.next_logits(targets, no_cache); }), HasSubstr("a cache of 2 layers"));
+  EXPECT_THAT(message_of([&] { model.next_logits(targets, no_cache); }), HasSubstr("a cache of 2 layers"));
 }
 
 TEST(DecoderConfig, SurvivesItsTextForm) {
@@ -172,19 +165,19 @@ TEST(DecoderConfig, SurvivesItsTextForm) {
 }
 
 TEST(DecoderConfig, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"wdith\": 3}"); }), HasSubstr("found \"wdith\""));
-  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"norm\": \"batch\"}"); }),
+  EXPECT_THAT(message_of([] { decoder_config_from_json("{\"wdith\": 3}"); }), HasSubstr("found \"wdith\""));
+  EXPECT_THAT(message_of([] { decoder_config_from_json("{\"norm\": \"batch\"}"); }),
               HasSubstr("norm to be one of layer_norm, rms_norm; found \"batch\""));
-  EXPECT_THAT(complaint_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }),
+  EXPECT_THAT(message_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }),
               HasSubstr("width to be a number"));
-  EXPECT_THAT(complaint_of([] { decoder_config_from_json("not json"); }), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(message_of([] { decoder_config_from_json("not json"); }), HasSubstr("expected a JSON object"));
 }
 
 TEST(DecoderConfig, RefusesNumbersThatDoNotFit) {
   const auto complaint = [](auto change) {
     auto config = small_config();
     change(config);
-    return complaint_of([&] { decoder(config, 1); });
+    return message_of([&] { decoder(config, 1); });
   };
   EXPECT_THAT(complaint([](auto& c) { c.heads = 3; }), HasSubstr("found 3 heads and width 8"));
   EXPECT_THAT(complaint([](auto& c) { c.vocabulary = 0; }), HasSubstr("vocabulary from 1 to 16777215; found 0"));

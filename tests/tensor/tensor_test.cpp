@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/base/message_of.h"
+
 namespace qkv {
 namespace {
 
@@ -16,16 +18,6 @@ tensor counting(shape s) {
   std::vector<float> values(std::size_t(count_of(s)));
   std::iota(values.begin(), values.end(), 0.0f);
   return tensor(std::move(s), std::move(values));
-}
-
-template <class Function>
-std::string message_of(Function&& f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "no exception";
 }
 
 TEST(Shape, CountsItsElements) {

@@ -4,22 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "qkv/base/error.h"
+#include "tests/base/message_of.h"
 
 namespace qkv {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class Error, class Function>
-std::string message_of(Function&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no exception";
-}
 
 TEST(CharacterVocabulary, NumbersTheDistinctCharactersInOrder) {
   const character_vocabulary v("banana\n");

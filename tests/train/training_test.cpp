@@ -12,6 +12,8 @@
 #include "qkv/train/checkpoint.h"
 #include "qkv/train/schedule.h"
 #include "qkv/train/trainer.h"
+#include "tests/base/message_of.h"
+#include "tests/io/temporary_folder.h"
 
 namespace qkv {
 namespace {
@@ -51,17 +53,8 @@ std::vector<float> numbers_of(const decoder& model) {
 
 class Training : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("qkv_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override {
-    set_thread_count(threads_);
-    std::filesystem::remove_all(folder_);
-  }
-  std::filesystem::path folder_;
+  void TearDown() override { set_thread_count(threads_); }
+  temporary_folder folder_;
   int threads_ = thread_count();
 };
 
@@ -243,30 +236,22 @@ TEST(DataOrder, IsAFunctionOfSeedStepAndIndex) {
 
 // What can be wrong with a checkpoint.
 
-template <class F>
-std::string file_complaint(F f) {
-  try {
-    f();
-  } catch (const file_error& error) { return error.what(); }
-  return "none";
-}
-
 TEST_F(Training, RefusesACheckpointThatIsCutShort) {
   const decoder model(tiny_config(), 1);
   const auto path = folder_ / "model.safetensors";
   save_checkpoint(path, model, {});
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("model.safetensors: expected"));
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(folder_ / "none"); }), HasSubstr("none: expected"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("model.safetensors: expected"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(folder_ / "none"); }), HasSubstr("none: expected"));
 }
 
 TEST_F(Training, RefusesACheckpointOfAnotherModel) {
   const auto path = folder_ / "other.safetensors";
   write_safetensors(path, {{{"x", tensor({2})}}, {{"format", "pt"}}});
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }),
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
               HasSubstr("expected a checkpoint of qkv decoder 1; found \"pt\""));
   write_safetensors(path, {{{"x", tensor({2})}}, {}});
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("no format in its metadata"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("no format in its metadata"));
 }
 
 TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
@@ -277,20 +262,20 @@ TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
   config.vocabulary = 9;
   file.metadata["config"] = to_json(config);
   write_safetensors(path, file);
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("tokens.weight of shape [9, 32]"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("tokens.weight of shape [9, 32]"));
   config = tiny_config();
   config.hidden = 1 << 30;  // must be refused before memory is taken
   file.metadata["config"] = to_json(config);
   write_safetensors(path, file);
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("up.weight of shape [1073741824, 32]"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("up.weight of shape [1073741824, 32]"));
   file.metadata["config"] = "{\"width\": -3}";
   write_safetensors(path, file);
-  EXPECT_THAT(file_complaint([&] { load_checkpoint(path); }), HasSubstr("changed.safetensors: "));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("changed.safetensors: "));
 }
 
 TEST_F(Training, LeavesTheOldCheckpointWhereTheNewOneCannotBeWritten) {
   const decoder model(tiny_config(), 1);
-  EXPECT_THAT(file_complaint([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }),
+  EXPECT_THAT(message_of<file_error>([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }),
               HasSubstr("expected"));
 }
 
