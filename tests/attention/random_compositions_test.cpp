@@ -10,6 +10,7 @@
 #include "qkv/base/instruction_set.h"
 #include "qkv/base/threads.h"
 #include "tests/attention/against_oracle.h"
+#include "tests/numbers/every_set.h"
 
 namespace qkv {
 namespace {
@@ -46,18 +47,7 @@ void expect_no_complaint(std::uint64_t seed, workspace& w) {
 }
 
 /// One test a set that this machine has.
-class RandomCompositions : public testing::TestWithParam<instruction_set> {
- protected:
-  void SetUp() override {
-    was_ = active_instruction_set();
-    if (GetParam() > widest_instruction_set()) GTEST_SKIP() << "this machine has no " << name_of(GetParam());
-    use_instruction_set(GetParam());
-  }
-  void TearDown() override { use_instruction_set(was_); }
-
- private:
-  instruction_set was_{};
-};
+class RandomCompositions : public EverySet {};
 
 TEST_P(RandomCompositions, AgreeWithTheOracle) {
   workspace w;
@@ -69,9 +59,7 @@ TEST_P(RandomCompositions, AgreeWithTheOracle) {
   std::cout << "cases " << first << " to " << first + cases - 1 << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, RandomCompositions,
-                         testing::Values(instruction_set::portable, instruction_set::avx2, instruction_set::avx512),
-                         [](const auto& set) { return std::string(name_of(set.param)); });
+QKV_ON_EVERY_SET(RandomCompositions);
 
 }  // namespace
 }  // namespace qkv
