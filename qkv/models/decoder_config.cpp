@@ -1,17 +1,15 @@
 #include "qkv/models/decoder_config.h"
 
 #include <array>
-#include <nlohmann/json.hpp>
-#include <set>
+
+#include "qkv/base/error.h"
+#include "qkv/io/option_json.h"
 
 namespace qkv {
 namespace {
 
-using nlohmann::json;
-
 /// Every field with its name, for writing and for reading.
-template <class Config, class F>
-void each_field(Config& c, F see) {
+constexpr auto each_field = [](auto& c, auto see) {
   see("vocabulary", c.vocabulary);
   see("context", c.context);
   see("layers", c.layers);
@@ -20,53 +18,15 @@ void each_field(Config& c, F see) {
   see("width", c.width);
   see("hidden", c.hidden);
   see("window", c.window);
-  see("feed_forward", c.feed_forward);
-  see("norm", c.norm);
-  see("norms", c.norms);
-  see("positions", c.positions);
+  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu"});
+  see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
+  see("norms", c.norms, std::array{"before", "after"});
+  see("positions", c.positions, std::array{"none", "learned", "sinusoidal", "fourier", "rotary"});
   see("position_base", c.position_base);
   see("dropout", c.dropout);
   see("biases", c.biases);
   see("tied_head", c.tied_head);
-}
-
-// The words of each choice, in the order of its enum.
-auto words_of(nn::feed_forward_kind) { return std::array{"gelu", "swiglu"}; }
-auto words_of(nn::norm_kind) { return std::array{"layer_norm", "rms_norm"}; }
-auto words_of(nn::norm_place) { return std::array{"before", "after"}; }
-auto words_of(nn::position_kind) { return std::array{"none", "learned", "sinusoidal", "fourier", "rotary"}; }
-
-template <class T>
-json written(const T& value) {
-  if constexpr (std::is_enum_v<T>)
-    return words_of(value)[std::size_t(value)];
-  else
-    return value;
-}
-
-[[noreturn]] void complain(const std::string& expected, const std::string& found) {
-  throw file_error("decoder configuration: expected " + expected + "; found " + found);
-}
-
-template <class T>
-void read(const char* key, const json& from, T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    const auto words = words_of(value);
-    std::string choices;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      if (from == words[i]) return void(value = T(i));
-      choices += (i ? ", " : "") + std::string(words[i]);
-    }
-    complain(std::string(key) + " to be one of " + choices, from.dump());
-  } else {
-    const bool fits = std::is_same_v<T, bool>   ? from.is_boolean()
-                      : std::is_same_v<T, long> ? from.is_number_integer()
-                                                : from.is_number();
-    if (!fits)
-      complain(std::string(key) + " to be " + (std::is_same_v<T, bool> ? "true or false" : "a number"), from.dump());
-    value = from.get<T>();
-  }
-}
+};
 
 void need(bool holds, const std::string& expected, const std::string& found) {
   if (!holds) refuse("decoder configuration", expected, found);
@@ -97,25 +57,10 @@ void check(const decoder_config& c) {
        "an even width of each head, for rotary positions", std::to_string(c.width / c.heads));
 }
 
-std::string to_json(const decoder_config& config) {
-  json out;
-  each_field(config, [&](const char* key, const auto& value) { out[key] = written(value); });
-  return out.dump();
-}
+std::string to_json(const decoder_config& config) { return option_json::written(config, each_field); }
 
 decoder_config decoder_config_from_json(const std::string& text) {
-  const json in = json::parse(text, nullptr, false);
-  if (!in.is_object()) complain("a JSON object", text.size() > 40 ? text.substr(0, 40) + "..." : "\"" + text + "\"");
-  decoder_config config;
-  std::set<std::string> known;
-  each_field(config, [&](const char* key, auto& value) {
-    known.insert(key);
-    if (in.contains(key)) read(key, in[key], value);
-  });
-  for (const auto& [key, value] : in.items()) {
-    if (!known.contains(key)) complain("keys of decoder_config", "\"" + key + "\"");
-  }
-  return config;
+  return option_json::read_back<decoder_config>("decoder configuration", text, each_field);
 }
 
 }  // namespace qkv

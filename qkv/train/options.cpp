@@ -1,18 +1,15 @@
 #include "qkv/train/options.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "qkv/base/error.h"
+#include "qkv/io/option_json.h"
 
 namespace qkv {
 namespace {
 
-using nlohmann::json;
-
 /// Every field with its name, for writing and for reading.
-template <class Options, class F>
-void each_field(Options& o, F see) {
+constexpr auto each_field = [](auto& o, auto see) {
   see("steps", o.steps);
   see("seconds", o.seconds);
   see("batch", o.batch);
@@ -31,7 +28,7 @@ void each_field(Options& o, F see) {
   see("final_batches", o.final_batches);
   see("sample_every", o.sample_every);
   see("checkpoint_every", o.checkpoint_every);
-}
+};
 
 void need(bool holds, const std::string& expected, const std::string& found) {
   if (!holds) refuse("training options", expected, found);
@@ -57,25 +54,10 @@ void check(const training_options& o) {
        std::to_string(std::min(o.interim_batches, o.final_batches)));
 }
 
-std::string to_json(const training_options& options) {
-  json out;
-  each_field(options, [&](const char* key, const auto& value) { out[key] = value; });
-  return out.dump();
-}
+std::string to_json(const training_options& options) { return option_json::written(options, each_field); }
 
 training_options training_options_from_json(const std::string& text) {
-  const json in = json::parse(text, nullptr, false);
-  if (!in.is_object())
-    throw file_error("training options: expected a JSON object; found \"" + text.substr(0, 40) + "\"");
-  training_options options;
-  each_field(options, [&](const char* key, auto& value) {
-    if (!in.contains(key)) return;
-    if (!in[key].is_number()) {
-      throw file_error("training options: expected " + std::string(key) + " to be a number; found " + in[key].dump());
-    }
-    value = in[key].get<std::remove_reference_t<decltype(value)>>();
-  });
-  return options;
+  return option_json::read_back<training_options>("training options", text, each_field);
 }
 
 }  // namespace qkv

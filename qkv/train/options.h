@@ -30,7 +30,8 @@ struct training_options {
 /// @throws shape_error that says which number makes no sense
 void check(const training_options&);
 
-/// One line of JSON, and back.   @throws file_error
+/// One line of JSON, and back.  A key that is missing keeps its default; an unknown key is an error.
+/// @throws file_error
 std::string to_json(const training_options&);
 training_options training_options_from_json(const std::string& text);
 

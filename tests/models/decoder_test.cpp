@@ -169,7 +169,7 @@ TEST(DecoderConfig, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(message_of([] { decoder_config_from_json("{\"norm\": \"batch\"}"); }),
               HasSubstr("norm to be one of layer_norm, rms_norm; found \"batch\""));
   EXPECT_THAT(message_of([] { decoder_config_from_json("{\"width\": \"wide\"}"); }),
-              HasSubstr("width to be a number"));
+              HasSubstr("width to be a whole number"));
   EXPECT_THAT(message_of([] { decoder_config_from_json("not json"); }), HasSubstr("expected a JSON object"));
 }
 
