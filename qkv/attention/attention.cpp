@@ -38,7 +38,7 @@ attention_run attention_forward_with(std::shared_ptr<const formula> f, const ten
   check("attention", *f, x);
   attended done{tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), v.dim(3)}),
                 tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2)}),
-                f->closed_form() == closed::exponential && !f->row().keep && !f->sink()};
+                splits_over_keys(*f)};
   attention_into(*f, x, done.out.view<float, 4>(), done.lse.view<float, 3>(), kept_workspace());
   return attention_run(std::move(done), std::move(f), q4, k4, v4, align, std::move(ragged));
 }

@@ -3,6 +3,8 @@
 #pragma once
 #include <memory>
 
+#include "qkv/attention/compiled_similarity.h"
+#include "qkv/attention/compiled_weighting.h"
 #include "qkv/attention/problem.h"
 #include "qkv/attention/variant.h"
 #include "qkv/numbers/widest.h"
@@ -16,6 +18,7 @@ class compiled_formula final : public formula {
   static_assert((0 + ... + int(is_weighting<Parts>)) <= 1, "qkv: two weightings in one call");
   static_assert((0 + ... + int(std::same_as<Parts, scale_part>)) <= 1, "qkv: two scales in one call");
   static_assert((0 + ... + int(std::same_as<Parts, alignment>)) <= 1, "qkv: two alignments in one call");
+  static_assert((0 + ... + int(std::same_as<Parts, attention_dropout>)) <= 1, "qkv: two dropouts in one call");
   static_assert((0 + ... + int(std::same_as<Parts, sequences>)) <= 1, "qkv: two layouts in one call");
 
   std::tuple<Parts...> parts_;
@@ -33,6 +36,7 @@ class compiled_formula final : public formula {
   static constexpr int similarity_index = index_of([]<class T>() { return is_similarity<T>; });
   static constexpr int weighting_index = index_of([]<class T>() { return is_weighting<T>; });
   static constexpr int scale_index = index_of([]<class T>() { return std::same_as<T, scale_part>; });
+  static constexpr int dropout_index = index_of([]<class T>() { return std::same_as<T, attention_dropout>; });
   static constexpr bool has_scores = (false || ... || is_score<Parts>);
 
   const auto& mask_part() const {
@@ -157,24 +161,20 @@ class compiled_formula final : public formula {
     if constexpr (scale_index >= 0) return std::get<scale_index>(parts_).factor;
     else return similarity_part().scale == scaling::inverse_sqrt && channels > 0 ? 1 / std::sqrt(double(channels)) : 1;
   }
-  double term(std::span<const double> q, std::span<const double> k) const override {
-    real_scalar sum = 0;
-    for (std::size_t c = 0; c < q.size(); ++c)
-      sum = sum + channel(real_scalar(q[c]), real_scalar(k[c]), [&](int p) { return real_scalar(weight(p, c)); });
-    return sum.v;
-  }
+  double term(std::span<const double> q, std::span<const double> k) const override { return similar().term(q, k); }
   void term_backward(std::span<const double> q, std::span<const double> k, double ds, double* dq, double* dk,
                      std::span<double* const> gradients) const override {
-    using D = dual<real_scalar>;
-    for (std::size_t c = 0; c < q.size(); ++c) {
-      const auto along = [&](int which) {  // 0 query, 1 key, 2.. the channel weights
-        return channel(D(q[c], which == 0), D(k[c], which == 1), [&](int p) { return D(weight(p, c), 2 + p == which); })
-            .slope.v;
-      };
-      dq[c] += ds * along(0);
-      dk[c] += ds * along(1);
-      for (int p = 0; p < similarity_parameters(); ++p) gradients[p][c] += ds * along(2 + p);
-    }
+    similar().term_backward(q, k, ds, dq, dk, gradients);
+  }
+  const tensor* projection() const override { return prepare() == vectors::projected ? &values_.front() : nullptr; }
+  void similarities(const channel_tile& x, float factor, float* s, long pitch) const override {
+    widest([&](auto set) { similar().template similarities<decltype(set)>(x, factor, s, pitch); });
+  }
+  void similarities_backward(const channel_tile& x, float factor, const float* ds, long pitch, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    widest([&](auto set) {
+      similar().template similarities_backward<decltype(set)>(x, factor, ds, pitch, dq, dk, gradients);
+    });
   }
 
   bool scores() const override { return has_scores; }
@@ -243,17 +243,25 @@ class compiled_formula final : public formula {
   }
 
   void activate(std::span<const double> x, double* weight, double* slope) const override {
-    for (std::size_t j = 0; j < x.size(); ++j) {
-      const dual<real_scalar> w = weighting_part().activation(dual<real_scalar>(real_scalar(x[j]), real_scalar(1)));
-      weight[j] = w.value.v;
-      if (slope) slope[j] = w.slope.v;
-    }
+    weigh().activate(x, weight, slope);
+  }
+  void activate(const float* s, long n, float level, float reach, float* weight, float* slope) const override {
+    widest([&](auto set) { weigh().template activate<decltype(set)>(s, n, level, reach, weight, slope); });
+  }
+  row_totals activation_totals(const float* s, long n, float level, float reach) const override {
+    row_totals totals{};
+    widest([&](auto set) { totals = weigh().template totals<decltype(set)>(s, n, level, reach); });
+    return totals;
   }
   normalised sum_to_one() const override { return weighting_part().sum_to_one; }
   closed closed_form() const override { return weighting_part().closed; }
   const row_rule& row() const override { return weighting_part().row; }
   const tensor* sink() const override {
     return weighting_part().sink.empty() ? nullptr : &values_.back();
+  }
+  attention_dropout dropout() const override {
+    if constexpr (dropout_index >= 0) return std::get<dropout_index>(parts_);
+    else return {};
   }
 
   /// Fills in alignment and layout.
@@ -268,16 +276,8 @@ class compiled_formula final : public formula {
   }
 
  private:
-  double weight(int p, std::size_t c) const {
-    const tensor& t = values_[p];
-    return t.type() == dtype::float64 ? t.data<double>()[c] : t.data<float>()[c];
-  }
-  template <class R, class V>
-  R channel(R q, R k, [[maybe_unused]] V weight_of) const {
-    auto& s = similarity_part();
-    if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(s.parameters)>> == 1) return s.term(q, k, weight_of(0));
-    else return s.term(q, k);
-  }
+  auto similar() const { return compiled_similarity(similarity_part(), values_.data()); }
+  auto weigh() const { return compiled_weighting(weighting_part()); }
   template <class Truth, class Real>
   static Real keep_where(Truth c, Real x) {
     return select(c, x, Real(0));

@@ -8,6 +8,7 @@
 #pragma once
 #include <span>
 
+#include "qkv/attention/dropout.h"
 #include "qkv/attention/similarity.h"
 #include "qkv/attention/weighting.h"
 
@@ -20,6 +21,21 @@ struct tile {
   long key, keys;  ///< keys key .. key + keys
   long offset;     ///< place of query 0 on the key axis
   long all_rows, all_keys;
+};
+
+/// Queries and keys of a tile, one channel after the other: q[c * q_pitch + i], k[c * k_pitch + j].  Rows are taken in
+/// pairs and keys in whole registers: the memory must allow both.
+struct channel_tile {
+  const float* q;
+  long q_pitch;
+  const float* k;
+  long k_pitch;
+  long rows, keys, channels;
+};
+
+/// Sums over a row.
+struct row_totals {
+  double weight, slope;
 };
 
 /// A part's name, for messages.
@@ -53,6 +69,13 @@ class formula {
   virtual double term(std::span<const double> q, std::span<const double> k) const = 0;
   virtual void term_backward(std::span<const double> q, std::span<const double> k, double ds, double* dq, double* dk,
                              std::span<double* const> gradients) const = 0;
+  /// The matrix that queries are multiplied by, [D, D] or [H, D, D]; null unless prepare() says projected.
+  virtual const tensor* projection() const = 0;
+  /// s[i, j] = factor * the sum of terms over channels; rows of s `pitch` apart.
+  virtual void similarities(const channel_tile&, float factor, float* s, long pitch) const = 0;
+  /// Adds to dq and dk, laid out as q and k.  Links whose ds is 0 contribute nothing.
+  virtual void similarities_backward(const channel_tile&, float factor, const float* ds, long pitch, float* dq,
+                                     float* dk, std::span<float* const> gradients) const = 0;
 
   // The scores, in place.  `gradients`: one array per parameter, added to.
   virtual bool scores() const = 0;  ///< false: the score is the scaled similarity
@@ -65,10 +88,15 @@ class formula {
 
   // The weighting.
   virtual void activate(std::span<const double> x, double* weight, double* slope) const = 0;
+  /// weight = activation((s - level) + reach) of n scores, and its slope there unless `slope` is null.  A score of
+  /// -infinity is no link: 0 and 0.  Whole registers are read and written; weight may be s.
+  virtual void activate(const float* s, long n, float level, float reach, float* weight, float* slope) const = 0;
+  virtual row_totals activation_totals(const float* s, long n, float level, float reach) const = 0;
   virtual normalised sum_to_one() const = 0;
   virtual closed closed_form() const = 0;
   virtual const row_rule& row() const = 0;
   virtual const tensor* sink() const = 0;  ///< [H], or null
+  virtual attention_dropout dropout() const = 0;
 };
 
 }  // namespace qkv

@@ -1,6 +1,8 @@
 // The forward pass: plan, pack keys and values, then one work item a block of queries.
 #include "qkv/attention/forward_kernel.h"
-#include "qkv/attention/workspace.h"
+#include "qkv/attention/prepare.h"
+#include "qkv/attention/threshold.h"
+#include "qkv/attention/whole_rows.h"
 #include "qkv/base/threads.h"
 
 namespace qkv {
@@ -13,14 +15,9 @@ workspace& workspace::operator=(workspace&&) noexcept = default;
 tile_counts tiles_visited(workspace& w) { return w.inside().visited; }
 
 void check_fused(const char* operation, const formula& f) {
-  const auto refuse_part = [&](const char* kind, const char* name) {
-    throw unsupported_error(std::string(operation) + ": the " + kind + " `" + name +
-                            "` is not fused yet; the fused engine has dot, softmax and softmax_with_sink, any score "
-                            "and any mask (qkv::oracle has every part, in double precision, at N x N cost)");
-  };
-  if (f.similarity_form() != form::dot || f.prepare() != vectors::as_given) refuse_part("similarity", f.names().similarity);
-  if (f.closed_form() != closed::exponential || f.sum_to_one() == normalised::no || f.row().keep || f.row().blind)
-    refuse_part("weighting", f.names().weighting);
+  if (f.sink() && f.sum_to_one() != normalised::yes)
+    throw unsupported_error(std::string(operation) + ": the weighting `" + f.names().weighting +
+                            "` with a sink is not fused; a sink takes part in a sum of 1 (normalised::yes)");
   if (f.parameters().size() > most_learned)
     throw unsupported_error(std::string(operation) + ": expected at most " + std::to_string(most_learned) +
                             " learned tensors; found " + std::to_string(f.parameters().size()));
@@ -55,10 +52,25 @@ void clear_padding(const problem& x, view<float, 4> out, view<float, 3> lse) {
       }
 }
 
+// The most live key blocks of one block of queries.
+long most_live_blocks(const attention_plan& plan) {
+  long most = 1;
+  for (std::size_t n = 0; n < plan.lists_used; ++n)
+    for (long i = 0; i < plan.lists[n].fixed_blocks(); ++i) {
+      long live = 0;
+      for (auto r = plan.lists[n].first[i]; r < plan.lists[n].first[i + 1]; ++r)
+        live += plan.lists[n].runs[r].to - plan.lists[n].runs[r].from;
+      most = std::max(most, live);
+    }
+  return most;
+}
+
 class forward_pass {
  public:
-  forward_pass(const formula& f, const problem& x, view<float, 4> out, view<float, 3> lse, workspace::state& w)
-      : formula_(f), x_(x), out_(out), lse_(lse), w_(w), kernel_(forward_kernels_now()), plan_(w.forward_plan) {
+  forward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<float, 4> out,
+               view<float, 3> lse, row_cut* cuts, workspace::state& w)
+      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), cuts_(cuts), w_(w), kernel_(forward_kernels_now()),
+        plan_(w.forward_plan), whole_rows_(needs_whole_rows(f)) {
     list_sequences(x, plan_.sequences);
     make_plan(f, x, cut_along::queries, {forward_query_side, key_side(x, plan_.sequences, kernel_.tile_columns)}, plan_);
     w_.visited = count_tiles(plan_);
@@ -68,8 +80,10 @@ class forward_pass {
   }
 
   void run() {
-    clear_padding(x_, out_, lse_);
+    if (out_.data) clear_padding(x_, out_, lse_);
     list_work();
+    if (whole_rows_ && formula_.closed_form() != closed::exponential && formula_.sum_to_one() == normalised::yes)
+      unit_reach_ = float(unit_reach(formula_)), least_reach_ = float(reach(formula_, 1.0 / double(x_.k.sizes[1] + 1)));
     // Many key heads: a thread packs one, serves its queries, and uses the memory, still in its cache, for the next.
     // Few: the keys and values of all are packed first, and query blocks are dealt out one by one.
     const long key_heads = x_.k.sizes[2], pieces = long(plan_.sequences.size()) * key_heads;
@@ -78,8 +92,8 @@ class forward_pass {
     const long blocks = alone_ ? longest_ * thread_count() : w_.first_block.back() * key_heads;
     keys_ = w_.packed.get<float>(blocks * (key_floats_ + value_floats_));
     values_ = keys_ + blocks * key_floats_;
-    finite_ = w_.finite.get<unsigned char>(blocks);
-    scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
+    sizes_ = w_.finite.get<value_sizes>(blocks);
+    scratch_floats_ = (kernel_.scratch_size(depth_, columns_, whole_rows_ ? most_live_blocks(plan_) : 1) + 15) / 16 * 16;
     scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
     if (alone_) return parallel_for(pieces, [&](long n, int thread) { work_on(n / key_heads, n % key_heads, thread); });
     parallel_for(long(w_.packing.size()), [&](long n, int thread) { pack(w_.packing[n], thread); });
@@ -115,10 +129,16 @@ class forward_pass {
   void pack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long first = i.block * plan_.sides.keys, block = first_block(i.sequence, i.head, thread) + i.block;
-    finite_[block] = kernel_.pack_keys_values(
-        &x_.k(s.row, s.k0 + first, i.head, 0), x_.k.strides[1], &x_.v(s.row, s.k0 + first, i.head, 0), x_.v.strides[1],
+    sizes_[block] = kernel_.pack_keys_values(
+        &prepared_.k(s.row, s.k0 + first, i.head, 0), prepared_.k.strides[1], &x_.v(s.row, s.k0 + first, i.head, 0), x_.v.strides[1],
         std::min(plan_.sides.keys, s.keys - first), plan_.sides.keys, depth_, columns_, keys_ + block * key_floats_,
         values_ + block * value_floats_);
+    if (prepared_.key_squares)
+      for (const float *x = key_squares(s, i.head) + first, *end = x + std::min(plan_.sides.keys, s.keys - first); x != end; ++x)
+        if (*x - *x != 0) sizes_[block] = value_sizes::not_finite;
+  }
+  const float* key_squares(const sequence& s, long key_head) const {
+    return prepared_.key_squares + (s.row * x_.k.sizes[2] + key_head) * x_.k.sizes[1] + s.k0;
   }
 
   void attend(const workspace::state::item& i, int thread) {
@@ -128,42 +148,52 @@ class forward_pass {
     const live_list& live = plan_.live(i.sequence, i.head);
     const tensor* sink = formula_.sink();
     const bool any = s.keys > 0;
+    const long row = (s.row * x_.q.sizes[2] + i.head) * x_.q.sizes[1] + s.q0 + first;  // counted over [B, H, T]
     forward_work w{
         .rule = &formula_,
-        .head = {keys_ + block * key_floats_, values_ + block * value_floats_, finite_ + block,
-                 any ? &x_.k(s.row, s.k0, g, 0) : nullptr, x_.k.strides[1], any ? &x_.v(s.row, s.k0, g, 0) : nullptr,
+        .head = {keys_ + block * key_floats_, values_ + block * value_floats_, sizes_ + block,
+                 any ? &prepared_.k(s.row, s.k0, g, 0) : nullptr, prepared_.k.strides[1], any ? &x_.v(s.row, s.k0, g, 0) : nullptr,
                  x_.v.strides[1]},
         .key_block = plan_.sides.keys,
         .depth = depth_,
         .columns = columns_,
         .scale = float(formula_.scale(depth_)),
         .sink = sink ? sink->data<float>() + i.head : nullptr,
-        .queries = &x_.q(s.row, s.q0 + first, i.head, 0),
-        .query_stride = x_.q.strides[1],
+        .queries = &prepared_.q(s.row, s.q0 + first, i.head, 0),
+        .query_stride = prepared_.q.strides[1],
+        .query_squares = prepared_.query_squares ? prepared_.query_squares + row : nullptr,
+        .key_squares = prepared_.key_squares && any ? key_squares(s, g) : nullptr,
+        .unit_reach = unit_reach_,
+        .least_reach = least_reach_,
         .where = {s.number, i.head, first, std::min(forward_query_side, s.queries - first), 0, 0, s.offset, s.queries, s.keys},
         .runs = live.runs.data() + live.first[i.block],
         .run_count = live.first[i.block + 1] - live.first[i.block],
-        .out = &out_(s.row, s.q0 + first, i.head, 0),
+        .out = out_.data ? &out_(s.row, s.q0 + first, i.head, 0) : nullptr,
         .out_stride = out_.strides[1],
-        .lse = &lse_(s.row, s.q0 + first, i.head),
+        .lse = out_.data ? &lse_(s.row, s.q0 + first, i.head) : nullptr,
         .lse_stride = lse_.strides[1],
+        .cuts = cuts_ ? cuts_ + row : nullptr,
         .scratch = scratch_ + thread * scratch_floats_};
     kernel_.query_block(w);
   }
 
   const formula& formula_;
   const problem& x_;
+  const prepared_problem& prepared_;
   view<float, 4> out_;
   view<float, 3> lse_;
+  row_cut* cuts_;
   workspace::state& w_;
   const forward_kernel_table& kernel_;
   attention_plan& plan_;
   static constexpr long many_pieces = 16;  // enough for any number of threads a desk has
   bool alone_ = false;
+  const bool whole_rows_;
+  float unit_reach_ = 0, least_reach_ = 0;
   long longest_ = 0;  // key blocks of the longest sequence
   long depth_ = 0, columns_ = 0, key_floats_ = 0, value_floats_ = 0, scratch_floats_ = 0;
   float *keys_ = nullptr, *values_ = nullptr, *scratch_ = nullptr;
-  unsigned char* finite_ = nullptr;
+  value_sizes* sizes_ = nullptr;
 };
 
 }  // namespace
@@ -174,7 +204,12 @@ void attention_into(const formula& f, const problem& x, view<float, 4> out, view
   const auto &q = x.q.sizes, &v = x.v.sizes;
   check_given("attention", "out", out, {q[0], q[1], q[2], v[3]});
   check_given("attention", "lse", lse, {q[0], q[1], q[2]});
-  forward_pass(f, x, out, lse, w.inside()).run();
+  const prepared_problem prepared = prepare(f, x, w.inside());
+  forward_pass(f, x, prepared, out, lse, nullptr, w.inside()).run();
+}
+
+void find_cuts(const formula& f, const problem& x, const prepared_problem& prepared, row_cut* cuts, workspace::state& w) {
+  forward_pass(f, x, prepared, {}, {}, cuts, w).run();
 }
 
 }  // namespace qkv

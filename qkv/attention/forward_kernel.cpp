@@ -7,109 +7,75 @@
 //
 // There is no pass for the row maximum: rows start from reference m = 0, which softmax allows because it cancels, and
 // only a panel whose sums leave fp32's comfortable range is done again (Milakov & Gimelshein 2018, Dao et al. 2022, with a
-// lazy maximum).  Scores are in units of log 2: q carries scale * log2(e).  Formulas with score parts store raw scores,
-// let the formula rewrite them (one virtual call a panel), and take the two-pass way always.
-#include "qkv/attention/forward_kernel.h"
-
-#include "qkv/attention/packing.h"
-#include "qkv/attention/tile_cover.h"
+// lazy maximum).  Scores are in units of log 2: q carries scale * log2(e).
+//
+// Everything but softmax of a dot product or a distance stores raw scores, lets the formula rewrite them (one virtual
+// call a panel), and weighs them in a second pass: softmax from the true maximum, others by their activation.  Weightings
+// that need a whole row keep the scores of all key blocks, side * S numbers, and weigh and blend at the end.
+#include "qkv/attention/query_scores.h"
+#include "qkv/attention/row_level.h"
 #include "qkv/kernels/flush_denormals.h"
 
 namespace qkv::QKV_INSTRUCTION_SET {
 namespace {
 
-constexpr float log2_e = 1.4426950408889634f, infinity = __builtin_inff();
-constexpr double ln_2 = 0.6931471805599453;
-constexpr int side = forward_query_side, panels = side / tile_rows;
-constexpr int pitch = forward_key_side + 16;  // of the weights' rows; not a power of two, for the cache's sake
 constexpr float headroom = 32;  // a reference found in one pass lies this far above the maximum: later keys may exceed it
-constexpr int most_key_panels = forward_key_side / tile_columns;
 
-class query_block {
+class query_block : query_scores {
  public:
   explicit query_block(const forward_work& work)
-      : w(work), columns(rounded_up(w.columns, tile_columns)), scores(w.rule->scores()),
-        live_panels(int((w.where.rows + tile_rows - 1) / tile_rows)), q(w.scratch), p(q + side * w.depth),
-        o(p + side * pitch) {
-    finite = true;
-    for (int i = 0; i < live_panels; ++i)
-      finite &= pack_panel<tile_rows>(w.queries + i * tile_rows * w.query_stride, w.query_stride,
-                                      w.where.rows - i * tile_rows, w.depth, w.scale * (scores ? 1.f : log2_e),
-                                      q + i * tile_rows * w.depth);
+      : query_scores(work, work.scratch), columns(rounded_up(w.columns, tile_columns)), normal(w.rule->sum_to_one()),
+        softmax(normal == normalised::yes && w.rule->closed_form() == closed::exponential),
+        whole_rows(needs_whole_rows(*w.rule)), dropping(w.rule->dropout()), o(q + side * w.depth),
+        kept(reinterpret_cast<kept_block*>(o + side * columns)) {
+    p = o + side * columns;
+    if (whole_rows) {
+      long blocks = 0;
+      for (long r = 0; r < w.run_count; ++r) blocks += w.runs[r].to - w.runs[r].from;
+      p += room_for_kept(blocks);
+    }
     for (long i = 0; i < side * columns; i += width) store(o + i, reals(0.f));
     for (int i = 0; i < side; ++i) store(sums[i], reals(0.f)), reference[i] = 0;
   }
 
   void take(long block, bool block_is_full) {
-    first_key = block * w.key_block;
-    keys = w.where.all_keys - first_key < w.key_block ? w.where.all_keys - first_key : w.key_block;
-    key_panels = int((keys + tile_columns - 1) / tile_columns);
-    k = w.head.keys + block * w.key_block * w.depth;
+    begin(block, block_is_full);
     v = w.head.values + block * w.key_block * columns;
-    classify(block_is_full);
-    if (!finite || !w.head.finite[block]) return careful();
-    for (int i = 0; i < side; ++i) store(sums_before[i], load(sums[i]));
-    for (int j = 0; j < key_panels; ++j)
+    if (!stored && exact && w.head.sizes[block] == value_sizes::ordinary) {
+      for (int i = 0; i < side; ++i) store(sums_before[i], load(sums[i]));
+      for (int j = 0; j < key_panels; ++j)
+        for (int i = 0; i < live_panels; ++i)
+          if (how[i][j] != dead || (j > from[i] && j < to[i])) weight_tile(i, j);
       for (int i = 0; i < live_panels; ++i)
-        if (how[i][j] != dead || (j > from[i] && j < to[i])) scores ? raw_tile(i, j) : weight_tile(i, j);
-    for (int i = 0; i < live_panels; ++i)
-      if (from[i] < to[i]) scores ? weigh_panel(i) : in_range(i) ? void() : redo_panel(i);
-    blend();
+        if (from[i] < to[i] && !in_range(i)) redo_panel(i);
+    } else {
+      for (int j = 0; j < key_panels; ++j)
+        for (int i = 0; i < live_panels; ++i)
+          if (j >= from[i] && j < to[i]) raw_tile(i, j);
+      for (int i = 0; i < live_panels; ++i)
+        if (from[i] < to[i]) whole_rows ? finish_scores(i) : weigh_panel(i);
+    }
+    whole_rows ? keep_for_later() : blend();
   }
 
-  void finish() const {
+  void finish() {
+    if (whole_rows) weigh_whole_rows();
+    if (!w.out) return;
     for (int i = 0; i < w.where.rows; ++i) {
-      float total = sum(load(sums[i])), m = reference[i], factor = 0;
-      if (total != 0) {
-        if (w.sink) {  // one more score, without a value
-          const float s = *w.sink * log2_e, top = s > m ? s : m;
-          factor = __builtin_exp2f(m - top);
-          total = total * factor + __builtin_exp2f(s - top);
-          m = top;
-          factor /= total;
-        } else {
-          factor = 1 / total;
-        }
-      }
-      unpack_row(o + packed_row(i, columns), w.columns, factor, w.out + i * w.out_stride);
-      w.lse[i * w.lse_stride] = total != 0 ? float((m + __builtin_log2(double(total))) * ln_2) : -infinity;
+      const row_result r = outcome(i);
+      unpack_row(o + packed_row(i, columns), w.columns, r.factor, w.out + i * w.out_stride);
+      w.lse[i * w.lse_stride] = r.level;
     }
   }
+
+  static long room_for_kept(long blocks) { return rounded_up(blocks * long(sizeof(kept_block)) / 4, 16); }
 
  private:
-  tile tile_at(int i, int j, int key_tiles) const {
-    tile t = w.where;
-    t.row += i * tile_rows;
-    t.rows = w.where.rows - i * tile_rows < tile_rows ? w.where.rows - i * tile_rows : tile_rows;
-    t.key = first_key + j * tile_columns;
-    t.keys = key_tiles * tile_columns;
-    return t;
-  }
-
-  // Which tiles of this block are dead, partial, full; and the live range of each panel.
-  void classify(bool block_is_full) {
-    for (int i = 0; i < live_panels; ++i) {
-      from[i] = key_panels, to[i] = 0;
-      for (int j = 0; j < key_panels; ++j) {
-        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j, 1), existing(j))
-                    : existing(j) == tile_columns ? full : part;
-        if (how[i][j] == dead) continue;
-        if (j < from[i]) from[i] = j;
-        to[i] = j + 1;
-      }
-    }
-  }
-  long existing(int j) const { return keys - j * tile_columns < tile_columns ? keys - j * tile_columns : tile_columns; }
-
-  [[gnu::always_inline]] void product(int i, int j, tile_sums& s) const {
-    s.add_product<1, tile_rows>(q + i * tile_rows * w.depth, k + j * tile_columns * w.depth, w.depth);
-  }
   // 1  Weights at once: P = 2^(S - m), and their sums.
   void weight_tile(int i, int j) {
     float* const weights = p + i * tile_rows * pitch + j * tile_columns;
     if (how[i][j] == dead) return clear_tile(weights);
     tile_sums s;
-    s.fill(0.f);
     product(i, j, s);
     if (moved[i])
 #pragma GCC unroll 16
@@ -133,32 +99,13 @@ class query_block {
       store(to_sum, load(to_sum) + (s.at[r][0] + s.at[r][1]));
     }
   }
-  void raw_tile(int i, int j) const {
-    tile_sums s;
-    s.fill(0.f);
-    product(i, j, s);
-    s.store_to(p + i * tile_rows * pitch + j * tile_columns, pitch);
-  }
-  static void clear_tile(float* at) {
-    for (int r = 0; r < tile_rows; ++r) store(at + r * pitch, reals(0.f)), store(at + r * pitch + width, reals(0.f));
-  }
 
-  // 2  Two passes over raw scores: -infinity where there is no link, then each row from its maximum.
+  // 2  Two passes over raw scores, each row from its maximum.
   void weigh_panel(int i) {
-    float* const row = p + i * tile_rows * pitch;
-    if (scores) w.rule->score(tile_at(i, from[i], to[i] - from[i]), row + from[i] * tile_columns, pitch);
-    for (int j = from[i]; j < to[i]; ++j) {
-      if (how[i][j] == full) continue;
-      alignas(64) std::int32_t truth[tile_rows * tile_columns] = {};
-      if (how[i][j] == part) truth_of(*w.rule, tile_at(i, j, 1), existing(j), truth);
-      for (int r = 0; r < tile_rows; ++r)
-        for (int c = 0; c < tile_columns; c += width) {
-          float* const at = row + r * pitch + j * tile_columns + c;
-          store(at, select(load_truth(truth + r * tile_columns + c), load(at), reals(-infinity)));
-        }
-    }
+    finish_scores(i);
     for (int r = i * tile_rows; r < (i + 1) * tile_rows && r < w.where.rows; ++r)
-      weigh_row(r, from[i] * tile_columns, to[i] * tile_columns);
+      softmax ? weigh_row(r, from[i] * tile_columns, to[i] * tile_columns)
+              : activate_row(r, from[i] * tile_columns, to[i] * tile_columns);
   }
   void redo_panel(int i) {
     for (int r = 0; r < tile_rows; ++r) store(sums[i * tile_rows + r], load(sums_before[i * tile_rows + r]));
@@ -172,12 +119,13 @@ class query_block {
     for (int r = 0; r < tile_rows; ++r) most = max(load(sums[i * tile_rows + r]), most);
     if (!all(most < reals(1e24f))) return false;
     if (past_lower_bound[i]) return true;
-    past_lower_bound[i] = true;
+    bool every_row = true;
     for (int r = 0; r < tile_rows; ++r) {
       const float s = sum(load(sums[i * tile_rows + r]));
       if (s != 0 && s < 1e-18f) return false;
-      past_lower_bound[i] &= s != 0;
+      every_row &= s != 0;
     }
+    past_lower_bound[i] = every_row;
     return true;
   }
   static int exponent(float x) {
@@ -186,11 +134,11 @@ class query_block {
   // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.
   void weigh_row(int row, int begin, int end) {
     float* const x = p + row * pitch;
-    const reals unit = scores ? log2_e : 1.f;
+    const reals unit = stored ? log2_e : 1.f;
     reals top = -infinity;
     for (int c = begin; c < end; c += width) top = max(top, load(x + c));
     const float before = sum(load(sums[row])), old = reference[row];
-    float want = maximum(top * unit) + headroom * !scores;
+    float want = maximum(top * unit) + headroom * !stored;
     if (before > 0 && old + float(exponent(before)) > want) want = old + float(exponent(before));
     const bool stays = want == -infinity || (before > 0 && want < old + 20 && want > old - 20);
     if (!stays) move_reference(row, want);
@@ -215,8 +163,23 @@ class query_block {
       for (int c = 0; c < tile_columns; c += width) store(at + c, load(at + c) * half * half);
   }
 
+  // Weights that no level shifts: the activation alone.  `sums` counts a row's links, or adds up magnitudes.
+  void activate_row(int row, int begin, int end) {
+    float* const x = p + row * pitch;
+    reals total = load(sums[row]);
+    if (normal == normalised::no)
+      for (int c = begin; c < end; c += width)
+        total = total + select(load(x + c) == reals(-infinity), reals(0.f), reals(1.f));
+    w.rule->activate(x + begin, end - begin, 0, 0, x + begin, nullptr);
+    if (normal == normalised::by_division)
+      for (int c = begin; c < end; c += width) total = total + abs(load(x + c));
+    store(sums[row], total);
+  }
+
   // 3  O += P V over each panel's live range.
-  void blend() const {
+  void blend() {
+    if (dropping.rate > 0) drop();
+    if (!exact) return blend_links();
     for (long c = 0; c < columns; c += tile_columns)
       for (int i = 0; i < live_panels; ++i) {
         if (from[i] >= to[i]) continue;
@@ -230,58 +193,93 @@ class query_block {
       }
   }
 
-  // A block with NaN or infinity in q, k or v: link by link, so that a link that does not exist leaves no trace
-  // (0 * NaN is NaN in the products above).
-  void careful() {
-    const int end = key_panels * tile_columns;
-    for (int i = 0; i < w.where.rows; ++i) {
-      float* const x = p + i * pitch;
-      for (int j = 0; j < end; ++j) {
-        x[j] = 0;
-        for (long d = 0; d < w.depth && j < keys; ++d)
-          x[j] += q[i / tile_rows * tile_rows * w.depth + d * tile_rows + i % tile_rows] *
-                  w.head.raw_keys[(first_key + j) * w.head.raw_key_stride + d];
-      }
-    }
-    for (int i = 0; i < live_panels; ++i) {
-      if (from[i] >= to[i]) continue;
-      weigh_panel(i);
+  // A block with NaN or infinity in it: link by link, so that a link that does not exist leaves no trace (0 * NaN is NaN
+  // in the product above).
+  void blend_links() {
+    for (int i = 0; i < live_panels; ++i)
       for (int r = i * tile_rows; r < (i + 1) * tile_rows && r < w.where.rows; ++r)
         for (int j = from[i] * tile_columns; j < to[i] * tile_columns && j < keys; ++j)
           if (const float weight = p[r * pitch + j]; weight != 0)
             for (long e = 0; e < w.columns; ++e)
               o[packed_row(r, columns) + e / tile_columns * tile_rows * tile_columns + e % tile_columns] +=
                   weight * w.head.raw_values[(first_key + j) * w.head.raw_value_stride + e];
+  }
+  void drop() {
+    for (int i = 0; i < live_panels; ++i)
+      for (int r = i * tile_rows; r < (i + 1) * tile_rows && r < w.where.rows; ++r)
+        drop_links(dropping, w.where, r, first_key + from[i] * tile_columns, (to[i] - from[i]) * tile_columns,
+                   p + r * pitch + from[i] * tile_columns);
+  }
+
+  // Whole rows: the scores of each key block stay where they are, the next block's go behind them.
+  void keep_for_later() {
+    kept_block& b = kept[kept_count++];
+    b = {p, first_key, keys, v, exact, {}, {}};
+    for (int i = 0; i < live_panels; ++i) b.from[i] = from[i], b.to[i] = to[i];
+    p += side * pitch;
+  }
+  void weigh_whole_rows() {
+    for (int i = 0; i < live_panels; ++i)
+      for (int r = i * tile_rows; r < (i + 1) * tile_rows && r < w.where.rows; ++r)
+        whole[r] = whole_row(w, kept, kept_count, i, r).weigh();
+    for (int n = 0; n < kept_count && w.out; ++n) {
+      p = kept[n].p, first_key = kept[n].first_key, keys = kept[n].keys, v = kept[n].v, exact = kept[n].exact;
+      for (int i = 0; i < live_panels; ++i) from[i] = kept[n].from[i], to[i] = kept[n].to[i];
+      blend();
     }
   }
 
-  const forward_work& w;
+  // What a row of O is multiplied by, and its level: the score that would weigh 1.
+  row_result outcome(int i) const {
+    if (whole_rows) return whole[i];
+    float total = sum(load(sums[i])), m = reference[i];
+    if (total == 0) return {0, -infinity};
+    if (normal == normalised::no) return {1, 0};
+    if (normal == normalised::by_division) return {1 / total, float(__builtin_log(double(total)))};
+    float factor = 1;
+    if (w.sink) {  // one more score, without a value
+      const float s = *w.sink * log2_e, top = s > m ? s : m;
+      factor = __builtin_exp2f(m - top);
+      total = total * factor + __builtin_exp2f(s - top);
+      m = top;
+    }
+    return {factor / total, float((m + __builtin_log2(double(total))) * ln_2)};
+  }
+
   const long columns;             // E, rounded up to whole panels
-  const bool scores;
-  const int live_panels;          // of this block's queries
-  float *q, *p, *o;               // [panel][D][tile_rows], [side][pitch], [panel][column panel][tile_rows][tile_columns]
-  bool finite, moved[panels] = {}, past_lower_bound[panels] = {};
+  const normalised normal;
+  const bool softmax, whole_rows;
+  const attention_dropout dropping;
+  float* const o;                 // [panel][column panel][tile_rows][tile_columns]
+  kept_block* const kept;
+  int kept_count = 0;
+  bool moved[panels] = {}, past_lower_bound[panels] = {};
   alignas(64) float sums[side][width], sums_before[side][width];
   float reference[side];
-  // The key block at hand.
-  long first_key = 0, keys = 0;
-  int key_panels = 0;
-  const float *k = nullptr, *v = nullptr;
-  int from[panels], to[panels];
-  cover how[panels][most_key_panels];
+  row_result whole[side];
+  const float* v = nullptr;       // of the key block at hand
 };
 
-long scratch_size(long depth, long columns) {
-  return side * depth + side * pitch + side * rounded_up(columns, tile_columns);
+long scratch_size(long depth, long columns, long blocks) {
+  return side * depth + side * rounded_up(columns, tile_columns) + query_block::room_for_kept(blocks) +
+         blocks * side * pitch;
 }
 
-bool pack_keys_values(const float* k, long k_stride, const float* v, long v_stride, long keys, long key_block, long depth,
-                      long columns, float* packed_keys, float* packed_values) {
+value_sizes pack_keys_values(const float* k, long k_stride, const float* v, long v_stride, long keys, long key_block,
+                             long depth, long columns, float* packed_keys, float* packed_values) {
   bool finite = true;
   for (long j = 0; j < keys; j += tile_columns)
     finite &= pack_panel<tile_columns>(k + j * k_stride, k_stride, keys - j, depth, 1.f, packed_keys + j * depth);
-  return finite & pack_rows(v, v_stride, keys, rounded_up(keys, tile_columns), columns, 1.f, packed_values,
-                            key_block * tile_columns);
+  finite &= pack_rows(v, v_stride, keys, rounded_up(keys, tile_columns), columns, 1.f, packed_values,
+                      key_block * tile_columns);
+  if (!finite) return value_sizes::not_finite;
+  // Weights of one pass lie between 1e-18 and 1e24: their products with such values neither vanish nor overflow.
+  reals greatest = 0.f;
+  for (long c = 0; c < columns; c += tile_columns)
+    for (long j = 0; j < rounded_up(keys, tile_columns) * tile_columns; j += width)
+      greatest = max(greatest, abs(load(packed_values + c * key_block + j)));
+  const float most = maximum(greatest);
+  return most == 0 || (most > 1e-12f && most < 1e12f) ? value_sizes::ordinary : value_sizes::extreme;
 }
 
 void run(const forward_work& w) {

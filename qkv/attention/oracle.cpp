@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "qkv/attention/oracle_head.h"
+#include "qkv/attention/threshold.h"
 
 namespace qkv::oracle {
 namespace {
@@ -23,7 +24,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 prepared prepare(vectors how, view<const double, 4> x, auto at, long channels) {
   prepared p;
   for (long c = 0; c < channels; ++c) p.values.push_back(at(x, c));
-  if (how == vectors::as_given) return p;
+  if (how != vectors::unit) return p;
   p.length = std::sqrt(std::inner_product(p.values.begin(), p.values.end(), p.values.begin(), 0.0));
   for (double& e : p.values) e = p.length > 0 ? e / p.length : 0;  // a vector without direction is like no other
   return p;
@@ -55,6 +56,17 @@ double where_sum_is_one(auto total) {
   return (low + high) / 2;
 }
 
+// Weights divided by the sum of their magnitudes.
+void divide(links_of_query& links, bool sink) {
+  double sum = 0;
+  for (double w : links.weight) sum += std::abs(w);
+  for (double w : links.weight) links.direction.push_back(w < 0 ? -1 : 1);
+  for (double& w : links.weight) w = sum == 0 ? 0 : w / sum;
+  for (double& a : links.slope) a = sum == 0 ? 0 : a / sum;
+  links.threshold = std::log(sum);
+  if (sink) links.slope.back() *= links.direction.back();
+}
+
 // From scores to weights.
 void weigh(const formula& f, long head, links_of_query& links, const double* given_threshold) {
   std::vector<double> scores = links.score;
@@ -64,11 +76,12 @@ void weigh(const formula& f, long head, links_of_query& links, const double* giv
   double top = sums_to_one ? -infinity : 0;
   for (double s : scores)
     if (sums_to_one && (s > top || std::isnan(s))) top = s;  // once NaN it stays so, and makes the whole row NaN
-  std::vector<double> shifted(scores.size()), weight(scores.size()), slope(scores.size());
+  std::vector<double> shifted(scores.size());
+  links.weight.resize(scores.size()), links.slope.resize(scores.size());
   const auto total = [&](double threshold) {
     for (std::size_t n = 0; n < scores.size(); ++n) shifted[n] = scores[n] - top - threshold;
-    f.activate(shifted, weight.data(), slope.data());
-    return std::accumulate(weight.begin(), weight.end(), 0.0);
+    f.activate(shifted, links.weight.data(), links.slope.data());
+    return std::accumulate(links.weight.begin(), links.weight.end(), 0.0);
   };
   double threshold = 0;
   if (given_threshold)
@@ -78,10 +91,10 @@ void weigh(const formula& f, long head, links_of_query& links, const double* giv
   else if (sums_to_one)
     threshold = where_sum_is_one(total);
   total(threshold);
-  if (f.sink()) links.sink_slope = slope.back(), weight.pop_back(), slope.pop_back();
-  links.threshold = top + threshold;
-  links.weight = weight;
-  links.slope = slope;
+  links.threshold = top + (threshold + unit_reach(f));
+  if (f.sum_to_one() == normalised::by_division) divide(links, f.sink() != nullptr);
+  else links.direction.assign(scores.size(), 1);
+  if (f.sink()) links.sink_slope = links.slope.back(), links.weight.pop_back(), links.slope.pop_back();
 }
 
 }  // namespace
@@ -89,10 +102,33 @@ void weigh(const formula& f, long head, links_of_query& links, const double* giv
 head::head(const formula& f, const problem_of<double>& x, const sequence& s, long h)
     : number(h), key_head(h / (x.q.sizes[2] / x.k.sizes[2])), where(s), f_(f), scale_(f.scale(x.q.sizes[3])) {
   const long channels = x.q.sizes[3];
-  for (long i = 0; i < where.queries; ++i)
+  for (long i = 0; i < where.queries; ++i) {
     q_.push_back(prepare(f.prepare(), x.q, [&](auto q, long c) { return at_query(q, i, c); }, channels));
+    if (f.projection()) project(q_.back());
+  }
   for (long j = 0; j < where.keys; ++j)
     k_.push_back(prepare(f.prepare(), x.k, [&](auto k, long c) { return at_key(k, j, c); }, channels));
+}
+
+double head::matrix(long d, long c) const {
+  const tensor& w = *f_.projection();
+  return w.rank() == 2 ? w.item({d, c}) : w.item({number, d, c});
+}
+
+// q' = q W.
+void head::project(prepared& q) const {
+  q.given = q.values;
+  for (std::size_t c = 0; c < q.values.size(); ++c) {
+    q.values[c] = 0;
+    for (std::size_t d = 0; d < q.given.size(); ++d) q.values[c] += q.given[d] * matrix(long(d), long(c));
+  }
+}
+
+// Which links the blend does without.
+void head::drop(long i, links_of_query& links) const {
+  const attention_dropout dropout = f_.dropout();
+  for (long j : links.key)
+    links.through.push_back(dropout.rate > 0 ? dropout.drops(where.number, number, i, j) ? 0 : dropout.factor() : 1);
 }
 
 tile head::row_tile(long i) const {
@@ -124,6 +160,7 @@ links_of_query head::links(long i, const double* given_threshold) const {
   }
   if (f_.row().keep > 0) keep_best(links, f_.row().keep);
   if (!links.key.empty()) weigh(f_, number, links, given_threshold);
+  drop(i, links);
   return links;
 }
 
@@ -132,7 +169,7 @@ attended forward(const formula& f, const problem_of<double>& x) {
   const auto [B, T, H, D] = x.q.sizes;
   const long E = x.v.sizes[3];
   attended done{tensor({B, T, H, E}, dtype::float64), tensor::full({B, T, H}, -infinity, dtype::float64)};
-  done.splits = f.closed_form() == closed::exponential && f.row().keep == 0 && !f.sink();
+  done.splits = splits_over_keys(f);
   const auto out = done.out.view<double, 4>();
   const auto lse = done.lse.view<double, 3>();
   each_head(f, x, [&](const head& h) {
@@ -140,7 +177,7 @@ attended forward(const formula& f, const problem_of<double>& x) {
       const links_of_query links = h.links(i);
       h.at_query(lse, i) = links.threshold;
       for (std::size_t n = 0; n < links.key.size(); ++n)
-        for (long e = 0; e < E; ++e) h.at_query(out, i, e) += links.weight[n] * h.at_key(x.v, links.key[n], e);
+        for (long e = 0; e < E; ++e) h.at_query(out, i, e) += links.weight[n] * links.through[n] * h.at_key(x.v, links.key[n], e);
     }
   });
   return done;
@@ -154,7 +191,7 @@ tensor weights(const formula& f, const problem_of<double>& x) {
     for (long i = 0; i < h.where.queries; ++i) {
       const links_of_query links = h.links(i);
       for (std::size_t n = 0; n < links.key.size(); ++n)
-        w(h.where.row, h.number, h.where.q0 + i, h.where.k0 + links.key[n]) = links.weight[n];
+        w(h.where.row, h.number, h.where.q0 + i, h.where.k0 + links.key[n]) = links.weight[n] * links.through[n];
     }
   });
   return all;

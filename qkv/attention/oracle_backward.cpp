@@ -1,10 +1,11 @@
 // The derivative of attention: the definition (oracle.cpp) read from its last line to its first.  For every sequence,
 // every head and every query i, with do_i given and a' the derivative of the activation:
 //
-//     dv_j += w_j do_i
-//     dw_j  = do_i . v_j
+//     dv_j += z_j w_j do_i           z: dropout
+//     dw_j  = z_j do_i . v_j
 //     ds_j  = a'_j (dw_j - m)        m: 0 where weights are not normalised; else the mean of dw weighted by a', because
 //                                    the threshold moves so that the weights keep their sum
+//           = a'_j (dw_j - sign m)   where weights w = a / sum |a| are: m is the sum of w dw
 //     dr_j  = ds_j * the score's derivative at r_j, and on to what the score has learned
 //     dq_i += scale * dr_j * the term's derivative to q_i; dk_j the same
 #include <numeric>
@@ -27,7 +28,10 @@ void prepare_backward(vectors how, const prepared& u, const std::vector<double>&
 // m: how far the threshold gives way.
 double mean_of(const formula& f, const links_of_query& links, const std::vector<double>& dw) {
   if (f.sum_to_one() == normalised::no) return 0;
-  double sum = 0, mass = links.sink_slope;  // the sink has no value: its dw is 0
+  double sum = 0;
+  if (f.sum_to_one() == normalised::by_division)
+    return std::inner_product(dw.begin(), dw.end(), links.weight.begin(), 0.0);
+  double mass = links.sink_slope;  // the sink has no value: its dw is 0
   for (std::size_t n = 0; n < dw.size(); ++n) sum += links.slope[n] * dw[n], mass += links.slope[n];
   return mass == 0 ? 0 : sum / mass;
 }
@@ -64,13 +68,13 @@ attention_gradients gradients(const formula& f, const problem_of<double>& x, con
       std::vector<double> dw(links.key.size());
       for (std::size_t n = 0; n < links.key.size(); ++n)
         for (long e = 0; e < E; ++e) {
-          h.at_key(dv_view, links.key[n], e) += links.weight[n] * h.at_query(dout, i, e);
-          dw[n] += h.at_query(dout, i, e) * h.at_key(x.v, links.key[n], e);
+          h.at_key(dv_view, links.key[n], e) += links.weight[n] * links.through[n] * h.at_query(dout, i, e);
+          dw[n] += links.through[n] * h.at_query(dout, i, e) * h.at_key(x.v, links.key[n], e);
         }
       const double mean = whole ? mean_of_whole(h, i, *whole, dout) : mean_of(f, links, dw);
       if (f.sink()) learned_data.back()[h.number] += links.sink_slope * (0 - mean);
       std::vector<double> ds(h.where.keys);
-      for (std::size_t n = 0; n < links.key.size(); ++n) ds[links.key[n]] = links.slope[n] * (dw[n] - mean);
+      for (std::size_t n = 0; n < links.key.size(); ++n) ds[links.key[n]] = links.slope[n] * (dw[n] - links.direction[n] * mean);
       if (!f.row().blind) h.backward(i, std::move(ds), dq_view, dk_view, learned_data);
     }
   });
@@ -91,7 +95,20 @@ void head::backward(long i, std::vector<double> ds, view<double, 4> dq, view<dou
     f_.term_backward(q_[i].values, k_[j].values, scale_ * ds[j], of_query.data(), of_key.data(), learned);
     prepare_backward(f_.prepare(), k_[j], of_key, [&](long c) -> double& { return at_key(dk, j, c); });
   }
+  if (f_.projection()) project_backward(q_[i], of_query, learned);
   prepare_backward(f_.prepare(), q_[i], of_query, [&](long c) -> double& { return at_query(dq, i, c); });
+}
+
+// dW_dc += q_d dq'_c; dq' becomes dq = W dq'.
+void head::project_backward(const prepared& q, std::vector<double>& dq, std::span<double* const> learned) const {
+  const long channels = long(dq.size()), first = f_.projection()->rank() == 2 ? 0 : number * channels * channels;
+  std::vector<double> given(dq.size());
+  for (long d = 0; d < channels; ++d)
+    for (long c = 0; c < channels; ++c) {
+      learned[0][first + d * channels + c] += q.given[d] * dq[c];
+      given[d] += matrix(d, c) * dq[c];
+    }
+  dq = given;
 }
 
 attention_gradients backward(const formula& f, const problem_of<double>& x, view<const double, 4> dout) {

@@ -13,14 +13,17 @@ struct links_of_query {
   std::vector<long> key;              ///< in ascending order
   std::vector<double> score;          ///< of each link
   std::vector<double> weight, slope;  ///< activation(score - threshold) and its derivative there
+  std::vector<double> direction;      ///< how the rest of the row gives way to the link: 1, or its sign (by_division)
+  std::vector<double> through;        ///< what dropout multiplies the weight by, on its way to the values
   double threshold = -std::numeric_limits<double>::infinity();
   double sink_slope = 0;  ///< of the sink, which has a score and a weight but no value
 };
 
-/// A query or a key as the similarity wants it: as given, or divided by its length.
+/// A query or a key as the similarity wants it: as given, divided by its length, or multiplied by a matrix.
 struct prepared {
   std::vector<double> values;
   double length = 1;
+  std::vector<double> given{};  ///< before the matrix
 };
 
 /// One query head of one sequence, and the key head it reads.
@@ -47,10 +50,14 @@ class head {
  private:
   tile row_tile(long i) const;
   std::unique_ptr<bool[]> mask(long i) const;
+  void drop(long i, links_of_query&) const;
+  void project(prepared& q) const;
+  void project_backward(const prepared& q, std::vector<double>& dq, std::span<double* const> learned) const;
   std::vector<double> similarities(long i, const bool* kept) const;
 
   const formula& f_;
   double scale_;
+  double matrix(long d, long c) const;  ///< of the similarity, for this head
   std::vector<prepared> q_, k_;
 };
 

@@ -59,6 +59,11 @@ struct attended {
   bool splits = true;  ///< parts over disjoint keys may be merged: softmax over all links, without a sink
 };
 
+/// Whether rows of this formula can be put together from parts over disjoint keys.
+inline bool splits_over_keys(const formula& f) {
+  return f.closed_form() == closed::exponential && f.row().keep == 0 && !f.sink();
+}
+
 struct attention_gradients {
   tensor dq, dk, dv;
   std::vector<std::pair<tensor, tensor>> learned;  ///< every learned tensor and its gradient

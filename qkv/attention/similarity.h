@@ -6,7 +6,9 @@
 
 namespace qkv {
 
-enum class vectors { as_given, unit };            ///< unit: every query and key is divided by its length
+/// What is done to queries and keys first.  unit: each is divided by its length.  projected: queries are multiplied by
+/// the similarity's matrix.
+enum class vectors { as_given, unit, projected };
 enum class scaling { none, inverse_sqrt };     ///< inverse_sqrt: times 1/sqrt(D)
 enum class form { pairwise, dot, distance };   ///< what the kernels may use in place of the term
 
@@ -39,7 +41,6 @@ template <class F> similarity(F, tensor) -> similarity<F, 1>;
 template <class F> similarity(F, tensor, const char*) -> similarity<F, 1>;
 
 /// q . k / sqrt(D), the default (Attention Is All You Need, arXiv:1706.03762).
-/// A general bilinear score q' W k is `dot` after projecting the keys by W.
 inline constexpr similarity dot{[](auto q, auto k) { return q * k; }, vectors::as_given, scaling::inverse_sqrt, form::dot, "dot"};
 
 /// q . k / (|q| |k|), unscaled: follow it by scale(t) (Graves, NTM, arXiv:1410.5401; Swin v2).
@@ -53,6 +54,18 @@ inline constexpr similarity negative_squared_distance{[](auto q, auto k) { retur
 /// Project queries and keys first: W q and U k.
 inline auto additive(tensor v) {
   return similarity{[](auto q, auto k, auto w) { return w * tanh(q + k); }, v, "additive"};
+}
+
+/// q' W k, unscaled, with a learned matrix W [D, D] or one for each head [H, D, D] (Luong's "general" score,
+/// arXiv:1508.04025, eq. 7).
+inline auto bilinear(tensor matrix) {
+  similarity s{[](auto q, auto k, auto) { return q * k; }, matrix, "bilinear"};
+  if (matrix.rank() != 2 && matrix.rank() != 3) refuse("bilinear", "a matrix [D, D] or [H, D, D]", to_string(matrix.shape()));
+  s.parameters[0].name = "matrix";
+  s.parameters[0].letters = matrix.rank() == 2 ? "D D" : "H D D";
+  s.prepare = vectors::projected;
+  s.form = form::dot;
+  return s;
 }
 
 /// Replaces the similarity's own scale.

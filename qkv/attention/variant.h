@@ -3,6 +3,7 @@
 #pragma once
 #include <tuple>
 
+#include "qkv/attention/dropout.h"
 #include "qkv/attention/layout.h"
 #include "qkv/attention/mask.h"
 #include "qkv/attention/score.h"
@@ -21,7 +22,7 @@ template <class F, int P> constexpr bool is_weighting<weighting<F, P>> = true;
 
 template <class T>
 constexpr bool is_named = is_mask<T> || is_score<T> || is_similarity<T> || is_weighting<T> || std::same_as<T, scale> ||
-                          std::same_as<T, alignment> || std::same_as<T, sequences>;
+                          std::same_as<T, alignment> || std::same_as<T, sequences> || std::same_as<T, attention_dropout>;
 
 // Only these questions may be asked of a lambda: a wrong arity is a plain "no", but a body that does not compile is an
 // error on the spot.  So each is asked only after those above it have failed.
@@ -70,7 +71,7 @@ auto parts_of(const T& part) {
     else
       static_assert(never<T>,
                     "qkv: not a part of attention; expected a similarity, a mask, a score, a weighting, scale, an "
-                    "alignment, sequences, or a lambda [](auto at) or [](auto s, auto at)");
+                    "alignment, sequences, attention_dropout, or a lambda [](auto at) or [](auto s, auto at)");
     return std::tuple();
   }
 }

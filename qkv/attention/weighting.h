@@ -2,7 +2,7 @@
 //     weight = activation(score - threshold),
 // and differ in the activation and in what fixes the threshold: nothing (0), or that the row sums to 1.
 // Softmax is exp with threshold = log-sum-exp; sparsemax is max(x, 0); entmax 1.5 is max(x/2, 0)^2.
-// So one backward pass serves them all.
+// So one backward pass serves them all.  Only dividing by the sum (signed_weights) stands outside this shape.
 #pragma once
 #include <array>
 
@@ -10,14 +10,15 @@
 
 namespace qkv {
 
-enum class normalised { no, yes };             ///< yes: the threshold makes the row sum to 1
+/// yes: the threshold makes the row sum to 1.  by_division: the weights are divided by the sum of their magnitudes.
+enum class normalised { no, yes, by_division };
 enum class closed { none, exponential };       ///< a threshold known in closed form
 struct row_rule {
   long keep = 0;                 ///< only the `keep` best links of a row; 0 keeps all
   bool blind = false;            ///< scores count as 0
 };
 
-/// A rule `[](auto x) { return ...; }`, not decreasing and never negative.
+/// A rule `[](auto x) { return ...; }`: not decreasing and never negative where weights are to sum to 1.
 /// P = 1: one more score per head takes part in the sum and has no value (a sink).
 template <class F, int P = 0>
 struct weighting {
@@ -39,6 +40,7 @@ namespace activations {
 inline constexpr auto exponential = [](auto x) { return exp(x); };
 inline constexpr auto positive_part = [](auto x) { return select(x <= 0, decltype(x)(0), x); };  // NaN stays NaN
 inline constexpr auto half_squared = [](auto x) { auto h = positive_part(x) / 2; return h * h; };
+inline constexpr auto itself = [](auto x) { return x; };
 }  // namespace activations
 
 /// The default: weights in proportion to exp(score).
@@ -76,6 +78,17 @@ inline auto sigmoid_weights(double bias = 0) {
 /// max(score, 0), not normalised (divide by T as in arXiv:2309.08586 with `relu_weights(1.0 / T)`).
 inline auto relu_weights(double factor = 1) {
   return weighting{[=](auto x) { return factor * activations::positive_part(x); }, normalised::no, closed::none, row_rule{}, "relu_weights"};
+}
+
+/// max(score, 0)^2, not normalised (Primer, arXiv:2109.08668, as a weighting).
+inline auto squared_relu_weights(double factor = 1) {
+  return weighting{[=](auto x) { auto y = activations::positive_part(x); return factor * (y * y); }, normalised::no, closed::none, row_rule{}, "squared_relu_weights"};
+}
+
+/// The score itself, which may be negative: what the lecture notes argue against, to argue with.  `by_division` divides
+/// by the sum of magnitudes, so that these sum to 1; a row whose scores are all 0 then gives 0, without gradient.
+constexpr auto signed_weights(normalised how = normalised::no) {
+  return weighting{activations::itself, how, closed::none, row_rule{}, "signed_weights"};
 }
 
 }  // namespace qkv

@@ -134,9 +134,9 @@ struct lanes<float> {
 #endif
   QKV_LANE friend lanes abs(lanes a) { return lanes((float_vector)((int_vector)a.v & 0x7fffffff)); }
 
-  /// 2^x, relative error below 1e-7 and without bias; x is held within [-126, 127]; NaN stays NaN.
-  QKV_LANE friend lanes exp2(lanes x) {
-    x = min(lanes(127.f), max(lanes(-126.f), x));
+  /// 2^x, relative error below 1e-7 and without bias; x is held within [-126, most]; NaN stays NaN.
+  QKV_LANE friend lanes exp2(lanes x, float most = 127) {
+    x = min(lanes(most), max(lanes(-126.f), x));
     const lanes magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
     const lanes t = x + magic;
     const lanes f = x - (t - magic);
@@ -207,7 +207,7 @@ struct lanes<float> {
     const lanes large = select(x < lanes(0.f), -t, t);
     return select(abs(x) < lanes(0.625f), small, select(x == x, large, x));
   }
-  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp(-x)); }
+  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp2(x * lanes(-1.44269504f))); }
 };
 
 // A whole number meeting a literal such as 0.5 becomes real; it is never rounded in silence.

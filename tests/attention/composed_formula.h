@@ -45,9 +45,12 @@ class composed_formula final : public formula {
   /// mask: null for none.
   composed_formula(formula_ptr base, std::shared_ptr<const mask_tree> mask, std::vector<formula_ptr> scores)
       : base_(std::move(base)), mask_(std::move(mask)), scores_(std::move(scores)) {
+    const auto& of_base = base_->parameters();
+    own_ = of_base.size() - (base_->sink() ? 1 : 0);  // the similarity's
+    parameters_.assign(of_base.begin(), of_base.begin() + long(own_));
     for (const auto& s : scores_)
       for (const parameter& p : s->parameters()) parameters_.push_back(p);
-    for (const parameter& p : base_->parameters()) parameters_.push_back(p);
+    if (base_->sink()) parameters_.push_back(of_base.back());
   }
 
   part_names names() const override { return base_->names(); }
@@ -88,6 +91,15 @@ class composed_formula final : public formula {
     base_->term_backward(q, k, ds, dq, dk, gradients);
   }
 
+  const tensor* projection() const override { return base_->projection(); }
+  void similarities(const channel_tile& x, float factor, float* s, long pitch) const override {
+    base_->similarities(x, factor, s, pitch);
+  }
+  void similarities_backward(const channel_tile& x, float factor, const float* ds, long pitch, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    base_->similarities_backward(x, factor, ds, pitch, dq, dk, gradients);
+  }
+
   bool scores() const override { return !scores_.empty(); }
   void score(const tile& t, double* s) const override {
     for (const auto& one : scores_) one->score(t, s);
@@ -112,6 +124,13 @@ class composed_formula final : public formula {
   void activate(std::span<const double> x, double* weight, double* slope) const override {
     base_->activate(x, weight, slope);
   }
+  void activate(const float* s, long n, float level, float reach, float* weight, float* slope) const override {
+    base_->activate(s, n, level, reach, weight, slope);
+  }
+  row_totals activation_totals(const float* s, long n, float level, float reach) const override {
+    return base_->activation_totals(s, n, level, reach);
+  }
+  attention_dropout dropout() const override { return base_->dropout(); }
   normalised sum_to_one() const override { return base_->sum_to_one(); }
   closed closed_form() const override { return base_->closed_form(); }
   const row_rule& row() const override { return base_->row(); }
@@ -128,7 +147,7 @@ class composed_formula final : public formula {
       before.push_back(before.back());
       apply(*scores_[n], before.back().data());
     }
-    std::size_t first = 0;
+    std::size_t first = own_;
     for (const auto& one : scores_) first += one->parameters().size();
     for (std::size_t n = scores_.size(); n-- > 0;) {
       const std::size_t count = scores_[n]->parameters().size();
@@ -141,6 +160,7 @@ class composed_formula final : public formula {
   std::shared_ptr<const mask_tree> mask_;
   std::vector<formula_ptr> scores_;
   std::vector<parameter> parameters_;
+  std::size_t own_ = 0;  // learned by the similarity
 };
 
 }  // namespace qkv
