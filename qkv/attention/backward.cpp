@@ -2,7 +2,9 @@
 #include <utility>
 
 #include "qkv/attention/backward_kernel.h"
-#include "qkv/attention/workspace.h"
+#include "qkv/attention/learned_gradients.h"
+#include "qkv/attention/passes.h"
+#include "qkv/attention/threshold.h"
 #include "qkv/base/threads.h"
 
 namespace qkv {
@@ -11,18 +13,14 @@ namespace {
 // Enough pieces of work for any number of threads a desk has, fixed by the shape alone.
 constexpr long pieces = 16;
 
-// A learned tensor whose last axis runs along the keys (a dense bias) is as large as the links themselves: its gradient
-// is written in place, and pieces that could write the same entry follow each other in one chain.  The others get a
-// private gradient a piece, added in order.
-bool runs_along_keys(const parameter& p) { return std::string_view(p.letters).ends_with(" S"); }
-
 class backward_pass {
  public:
-  backward_pass(const formula& f, const problem& x, view<const float, 4> out, view<const float, 3> lse,
+  backward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out, view<const float, 3> lse,
                 view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
                 std::span<float* const> learned, workspace::state& w)
-      : formula_(f), x_(x), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv), learned_(learned), w_(w),
-        kernel_(backward_kernels_now()), plan_(w.backward_plan), parameters_(f.parameters()) {
+      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv), learned_(f, learned), w_(w),
+        kernel_(backward_kernels_now()), plan_(w.backward_plan) {
+    find_cuts_of_rows();
     make_plan(f, x, cut_along::keys, {backward_side, backward_side}, plan_);
     w_.visited = count_tiles(plan_);
     heads_ = x.q.sizes[2], key_heads_ = x.k.sizes[2], group_ = heads_ / std::max(1L, key_heads_);
@@ -30,6 +28,8 @@ class backward_pass {
     const auto padded = [&](long n) { return (n + kernel_.tile_columns - 1) / kernel_.tile_columns * kernel_.tile_columns; };
     padded_depth_ = padded(depth_), padded_columns_ = padded(columns_);
     partitions_ = count_partitions();
+    means_ = needs_means(f);
+    unit_reach_ = means_ ? float(unit_reach(f)) : 0;
   }
 
   void run() {
@@ -40,12 +40,21 @@ class backward_pass {
     const auto each_query_block = [&](const auto& f) {
       parallel_for(long(w_.packing.size()), [&](long n, int) { f(w_.packing[n], 0); });
     };
-    if (!alone_) each_query_block([&](const auto& i, int thread) { pack(i, thread); });
-    parallel_for(chain_count_, [&](long n, int thread) {
-      for (std::size_t i = n; i < w_.items.size(); i += chain_count_) work_on(w_.items[i], thread);
-    });
-    if (!alone_) each_query_block([&](const auto& i, int thread) { unpack(i, thread); });
-    reduce_learned();
+    const auto each_piece = [&](const auto& f) {
+      parallel_for(chain_count_, [&](long n, int thread) {
+        for (std::size_t i = n; i < w_.items.size(); i += chain_count_) f(w_.items[i], thread);
+      });
+    };
+    if (alone_) {
+      each_piece([&](const auto& i, int thread) { work_alone(i, thread); });
+    } else {
+      each_query_block([&](const auto& i, int thread) { pack(i, thread); });
+      if (means_) each_piece([&](const auto& i, int thread) { key_blocks(i, thread, true); });
+      each_query_block([&](const auto& i, int thread) { finish_delta(i, thread); });
+      each_piece([&](const auto& i, int thread) { key_blocks(i, thread, false); });
+      each_query_block([&](const auto& i, int thread) { unpack(i, thread); });
+    }
+    learned_.reduce([&](long n) { return w_.packing[n].head; });
   }
 
  private:
@@ -53,8 +62,7 @@ class backward_pass {
     long most = 1;
     for (const sequence& s : plan_.sequences) most = std::max(most, plan_.key_blocks(s));
     const long rows = std::max<long>(1, long(plan_.sequences.size()) * key_heads_);
-    const bool dense = std::any_of(parameters_.begin(), parameters_.end(), runs_along_keys);
-    return std::min(most, dense ? pieces : (pieces + rows - 1) / rows);
+    return std::min(most, learned_.any_along_keys() ? pieces : (pieces + rows - 1) / rows);
   }
   // Places that no sequence covers.
   void clear(view<float, 4> d) const {
@@ -77,9 +85,7 @@ class backward_pass {
   // Pieces in order of partition, sequence, key head.  Chains: piece i belongs to chain i % chain_count_.
   void chain_pieces() {
     w_.items.clear();
-    bool shared_by_sequences = false, shared_by_heads = false;
-    for (const parameter& p : parameters_)
-      if (runs_along_keys(p)) shared_by_sequences |= p.values.dim(0) == 1, shared_by_heads |= p.values.dim(1) == 1;
+    const auto [shared_by_sequences, shared_by_heads] = learned_.shared_along_keys();
     const long n = long(plan_.sequences.size());
     const auto add = [&](long s, long g) {
       for (long p = 0; p < partitions_; ++p) w_.items.push_back({s, g, p});
@@ -108,29 +114,43 @@ class backward_pass {
       side_ = (rows + kernel_.tile_rows - 1) / kernel_.tile_rows * kernel_.tile_rows;
     }
     const long blocks = alone_ ? thread_count() * group_ * longest_ : w_.first_block.back() * heads_;
-    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, padded_depth_ * partitions_};
+    const long sums = means_ ? partitions_ : 0;
+    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, 1, sums, sums,
+                           padded_depth_ * partitions_};
     const auto floats = [&](long width) { return (blocks * side_ * width + 15) / 16 * 16; };
     long all_floats = 0;
     for (long width : widths) all_floats += floats(width);
     float* at = w_.packed.get<float>(all_floats);
     const auto take = [&](int n) { return std::exchange(at, at + floats(widths[n])); };
-    dq_stride_ = blocks * side_ * padded_depth_;
-    base_ = packed_queries{side_,   take(0), take(1), take(2), take(3), take(4), take(5), take(6),
-                           w_.finite.get<unsigned char>(blocks), take(7), nullptr, 0};
+    row_stride_ = blocks * side_;
+    base_ = packed_queries{.side = side_,
+                           .q_tiles = take(0),
+                           .q_rows = take(1),
+                           .d_tiles = take(2),
+                           .d_rows = take(3),
+                           .lse = take(4),
+                           .lse_rest = take(5),
+                           .delta = take(6),
+                           .squares = take(7),
+                           .slope_dp = take(8),
+                           .slope_total = take(9),
+                           .finite = w_.finite.get<unsigned char>(blocks),
+                           .dq = take(10),
+                           .live = nullptr,
+                           .head = 0,
+                           .cuts = nullptr};
     scratch_floats_ = (kernel_.scratch_size(depth_, columns_) + 15) / 16 * 16;
     scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
     heads_of_thread_ = w_.heads.get<packed_queries>(group_ * thread_count());
-    private_floats_ = 0;
-    for (const parameter& p : score_parameters())
-      if (!runs_along_keys(p)) private_floats_ += p.values.size();
-    const long all = long(plan_.sequences.size()) * key_heads_ * partitions_;
-    sink_ = formula_.sink() ? long(w_.packing.size()) : 0;
-    private_ = w_.gradients.get<float>(all * private_floats_ + sink_);
-    std::fill_n(private_, all * private_floats_ + sink_, 0.f);
+    learned_.give(w_.gradients, long(plan_.sequences.size()) * key_heads_ * partitions_, long(w_.packing.size()));
   }
-  std::span<const parameter> score_parameters() const {
-    return {parameters_.data(), parameters_.size() - (formula_.sink() ? 1 : 0)};
+  void find_cuts_of_rows() {
+    if (formula_.row().keep == 0) return;
+    cuts_ = w_.cuts.get<row_cut>(x_.q.sizes[0] * x_.q.sizes[1] * x_.q.sizes[2]);
+    find_cuts(formula_, x_, prepared_, cuts_, w_);
   }
+  // The number of a head's first row, counted over [B, H, T].
+  long first_row(const sequence& s, long head) const { return (s.row * heads_ + head) * x_.q.sizes[1] + s.q0; }
 
   // The number of a head's first query block, counted over all heads of all sequences.
   long first_block(long sequence, long head) const {
@@ -143,8 +163,10 @@ class backward_pass {
     packed_queries p = base_;
     p.q_tiles += row * depth_, p.q_rows += row * padded_depth_;
     p.d_tiles += row * columns_, p.d_rows += row * padded_columns_;
-    p.lse += row, p.lse_rest += row, p.delta += row, p.finite += first;
-    p.dq += partition * dq_stride_ + row * padded_depth_;
+    p.lse += row, p.lse_rest += row, p.delta += row, p.squares += row, p.finite += first;
+    p.slope_dp += partition * row_stride_ + row, p.slope_total += partition * row_stride_ + row;
+    p.dq += (partition * row_stride_ + row) * padded_depth_;
+    if (cuts_) p.cuts = cuts_ + first_row(plan_.sequences[sequence], head);
     p.live = &plan_.live(sequence, head);
     p.head = head;
     return p;
@@ -153,58 +175,85 @@ class backward_pass {
   void pack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long first = i.block * backward_side, t = s.q0 + first;
-    const packing_work w{&formula_, depth_, columns_, float(formula_.scale(depth_)), i.block,
-                         std::min(backward_side, s.queries - first),
-                         &x_.q(s.row, t, i.head, 0), x_.q.strides[1],
-                         &out_(s.row, t, i.head, 0), out_.strides[1],
-                         &dout_(s.row, t, i.head, 0), dout_.strides[1],
-                         &lse_(s.row, t, i.head), lse_.strides[1],
-                         packed(i.sequence, i.head, 0, thread)};
-    kernel_.pack_queries(w);
-    if (!sink_) return;
-    // The sink's weight is exp(sink - lse); it has no value, so its score's gradient is -weight * delta.
-    const float sink = formula_.sink()->data<float>()[i.head];
-    float total = 0;
-    for (long r = 0; r < w.rows; ++r) {
-      const float lse = w.lse[r * w.lse_stride];
-      if (lse > -std::numeric_limits<float>::infinity()) total -= std::exp(sink - lse) * w.to.delta[first + r];
-      else if (lse != lse) total = lse;
-    }
-    private_[first_block(i.sequence, i.head) + i.block] = total;
+    kernel_.pack_queries({&formula_, depth_, columns_, float(formula_.scale(depth_)), i.block,
+                          std::min(backward_side, s.queries - first),
+                          &prepared_.q(s.row, t, i.head, 0), prepared_.q.strides[1],
+                          &out_(s.row, t, i.head, 0), out_.strides[1],
+                          &dout_(s.row, t, i.head, 0), dout_.strides[1],
+                          &lse_(s.row, t, i.head), lse_.strides[1],
+                          prepared_.query_squares ? prepared_.query_squares + first_row(s, i.head) + first : nullptr,
+                          packed(i.sequence, i.head, 0, thread)});
   }
 
-  void work_on(const workspace::state::item& piece, int thread) {
+  // The mean that a row's slopes are taken against, from all partitions' sums; and with it the sink's gradient: it has a
+  // weight and no value.
+  void finish_delta(const workspace::state::item& i, int thread) {
+    if (!means_ && !learned_.has_sink()) return;
+    const sequence& s = plan_.sequences[i.sequence];
+    const packed_queries p = packed(i.sequence, i.head, 0, thread);
+    const long first = i.block * backward_side, rows = std::min(backward_side, s.queries - first);
+    float total = 0;
+    for (long r = first; r < first + rows; ++r) {
+      const float of_sink = learned_.has_sink() ? sink_slope(i.head, lse_(s.row, s.q0 + r, i.head)) : 0;
+      if (means_) {
+        float of_ds = 0, of_slopes = of_sink;
+        for (long n = 0; n < partitions_; ++n)
+          of_ds += p.slope_dp[n * row_stride_ + r], of_slopes += p.slope_total[n * row_stride_ + r];
+        p.delta[r] = of_slopes == 0 ? 0 : of_ds / of_slopes;
+      }
+      total -= of_sink * p.delta[r];
+    }
+    if (learned_.has_sink()) learned_.of_sink(first_block(i.sequence, i.head) + i.block) = total;
+  }
+  float sink_slope(long head, float level) const {
+    const float sink = formula_.sink()->data<float>()[head];
+    if (level == -std::numeric_limits<float>::infinity()) return 0;
+    if (!means_) return std::exp(sink - level);
+    float scores[16], weights[16], slopes[16];
+    std::fill_n(scores, 16, -std::numeric_limits<float>::infinity());
+    scores[0] = sink;
+    formula_.activate(scores, 16, level, unit_reach_, weights, slopes);
+    return slopes[0];
+  }
+
+  void work_alone(const workspace::state::item& piece, int thread) {
     const auto each_query_block = [&](const auto& f) {
       for (long n = 0; n < group_; ++n)
         for (long b = 0; b < plan_.query_blocks(plan_.sequences[piece.sequence]); ++b)
           f(workspace::state::item{piece.sequence, piece.head * group_ + n, b});
     };
-    if (alone_) each_query_block([&](const auto& i) { pack(i, thread); });
-    key_blocks(piece, thread);
-    if (alone_) each_query_block([&](const auto& i) { unpack(i, thread); });
+    each_query_block([&](const auto& i) { pack(i, thread); });
+    if (means_) key_blocks(piece, thread, true);
+    each_query_block([&](const auto& i) { finish_delta(i, thread); });
+    key_blocks(piece, thread, false);
+    each_query_block([&](const auto& i) { unpack(i, thread); });
   }
 
-  void key_blocks(const workspace::state::item& i, int thread) {
+  void key_blocks(const workspace::state::item& i, int thread, bool means) {
     const sequence& s = plan_.sequences[i.sequence];
     packed_queries* const heads = heads_of_thread_ + thread * group_;
     for (long n = 0; n < group_; ++n) {
       heads[n] = packed(i.sequence, i.head * group_ + n, i.block, thread);
-      std::fill_n(heads[n].dq, plan_.query_blocks(s) * side_ * padded_depth_, 0.f);
+      const long rows = plan_.query_blocks(s) * side_;
+      if (means) std::fill_n(heads[n].slope_dp, rows, 0.f), std::fill_n(heads[n].slope_total, rows, 0.f);
+      else std::fill_n(heads[n].dq, rows * padded_depth_, 0.f);
     }
     if (s.keys == 0) return;
-    float* mine = private_ + sink_ + ((i.sequence * key_heads_ + i.head) * partitions_ + i.block) * private_floats_;
     float* gradients[most_learned];
-    for (std::size_t n = 0; n < score_parameters().size(); ++n)
-      gradients[n] = runs_along_keys(parameters_[n]) ? learned_[n] : std::exchange(mine, mine + parameters_[n].values.size());
+    const std::size_t learned = learned_.of_piece((i.sequence * key_heads_ + i.head) * partitions_ + i.block, gradients);
     backward_work w{.rule = &formula_,
                     .depth = depth_,
                     .columns = columns_,
                     .scale = float(formula_.scale(depth_)),
+                    .means = means,
+                    .unit_reach = unit_reach_,
+                    .key_squares = prepared_.key_squares ? prepared_.key_squares +
+                                       (s.row * key_heads_ + i.head) * x_.k.sizes[1] + s.k0 : nullptr,
                     .heads = heads,
                     .head_count = group_,
                     .key_block = 0,
-                    .k = &x_.k(s.row, s.k0, i.head, 0),
-                    .k_stride = x_.k.strides[1],
+                    .k = &prepared_.k(s.row, s.k0, i.head, 0),
+                    .k_stride = prepared_.k.strides[1],
                     .v = &x_.v(s.row, s.k0, i.head, 0),
                     .v_stride = x_.v.strides[1],
                     .dk = &dk_(s.row, s.k0, i.head, 0),
@@ -212,7 +261,7 @@ class backward_pass {
                     .dv = &dv_(s.row, s.k0, i.head, 0),
                     .dv_stride = dv_.strides[1],
                     .where = {s.number, 0, 0, 0, 0, 0, s.offset, s.queries, s.keys},
-                    .gradients = {gradients, score_parameters().size()},
+                    .gradients = {gradients, learned},
                     .scratch = scratch_ + thread * scratch_floats_};
     for (w.key_block = i.block; w.key_block < plan_.key_blocks(s); w.key_block += partitions_) kernel_.key_block(w);
   }
@@ -220,59 +269,38 @@ class backward_pass {
   void unpack(const workspace::state::item& i, int thread) {
     const sequence& s = plan_.sequences[i.sequence];
     const long first = i.block * backward_side;
-    kernel_.unpack_dq(packed(i.sequence, i.head, 0, thread).dq + first * padded_depth_, partitions_, dq_stride_,
+    kernel_.unpack_dq(packed(i.sequence, i.head, 0, thread).dq + first * padded_depth_, partitions_, row_stride_ * padded_depth_,
                       std::min(backward_side, s.queries - first), depth_, &dq_(s.row, s.q0 + first, i.head, 0), dq_.strides[1]);
-  }
-
-  void reduce_learned() {
-    const float* from = private_ + sink_;
-    const long all = long(plan_.sequences.size()) * key_heads_ * partitions_;
-    for (long piece = 0; piece < all; ++piece)
-      for (std::size_t n = 0; n < score_parameters().size(); ++n)
-        if (!runs_along_keys(parameters_[n]))
-          for (long e = 0; e < parameters_[n].values.size(); ++e) learned_[n][e] += *from++;
-    for (long n = 0; n < sink_; ++n) learned_.back()[w_.packing[n].head] += private_[n];
   }
 
   const formula& formula_;
   const problem& x_;
+  const prepared_problem& prepared_;
   view<const float, 4> out_;
   view<const float, 3> lse_;
   view<const float, 4> dout_;
   view<float, 4> dq_, dk_, dv_;
-  std::span<float* const> learned_;
+  learned_gradients learned_;
   workspace::state& w_;
   const backward_kernel_table& kernel_;
   attention_plan& plan_;
-  const std::vector<parameter>& parameters_;
   long heads_ = 0, key_heads_ = 0, group_ = 0, depth_ = 0, columns_ = 0, padded_depth_ = 0, padded_columns_ = 0;
   long longest_ = 0, side_ = backward_side;
-  bool alone_ = false;
-  long partitions_ = 1, chain_count_ = 0, dq_stride_ = 0, scratch_floats_ = 0, private_floats_ = 0, sink_ = 0;
+  bool alone_ = false, means_ = false;
+  float unit_reach_ = 0;
+  row_cut* cuts_ = nullptr;
+  long partitions_ = 1, chain_count_ = 0, row_stride_ = 0, scratch_floats_ = 0;
   packed_queries base_{};
   packed_queries* heads_of_thread_ = nullptr;
-  float *scratch_ = nullptr, *private_ = nullptr;
+  float* scratch_ = nullptr;
 };
 
 }  // namespace
 
-void attention_backward_into(const formula& f, const problem& x, view<const float, 4> out, view<const float, 3> lse,
-                             view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
-                             std::span<float* const> learned, workspace& w) {
-  check("attention backward", f, x);
-  check_fused("attention backward", f);
-  const auto &q = x.q.sizes, &k = x.k.sizes, &v = x.v.sizes;
-  const std::array<long, 4> results{q[0], q[1], q[2], v[3]};
-  check_given("attention backward", "out", out, results);
-  check_given("attention backward", "lse", lse, {q[0], q[1], q[2]});
-  check_given("attention backward", "dout", dout, results);
-  check_given("attention backward", "dq", dq, q);
-  check_given("attention backward", "dk", dk, k);
-  check_given("attention backward", "dv", dv, v);
-  if (learned.size() != f.parameters().size())
-    refuse("attention backward", std::to_string(f.parameters().size()) + " gradients of learned parameters",
-           std::to_string(learned.size()));
-  backward_pass(f, x, out, lse, dout, dq, dk, dv, learned, w.inside()).run();
+void run_backward(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out,
+                  view<const float, 3> lse, view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk,
+                  view<float, 4> dv, std::span<float* const> learned, workspace::state& w) {
+  backward_pass(f, x, prepared, out, lse, dout, dq, dk, dv, learned, w).run();
 }
 
 }  // namespace qkv

@@ -1,31 +1,9 @@
 // The forward pass: plan, pack keys and values, then one work item a block of queries.
-#include "qkv/attention/forward_kernel.h"
-#include "qkv/attention/prepare.h"
+#include "qkv/attention/passes.h"
 #include "qkv/attention/threshold.h"
-#include "qkv/attention/whole_rows.h"
 #include "qkv/base/threads.h"
 
 namespace qkv {
-
-workspace::workspace() : state_(std::make_unique<state>()) {}
-workspace::~workspace() = default;
-workspace::workspace(workspace&&) noexcept = default;
-workspace& workspace::operator=(workspace&&) noexcept = default;
-
-tile_counts tiles_visited(workspace& w) { return w.inside().visited; }
-
-void check_fused(const char* operation, const formula& f) {
-  if (f.sink() && f.sum_to_one() != normalised::yes)
-    throw unsupported_error(std::string(operation) + ": the weighting `" + f.names().weighting +
-                            "` with a sink is not fused; a sink takes part in a sum of 1 (normalised::yes)");
-  if (f.parameters().size() > most_learned)
-    throw unsupported_error(std::string(operation) + ": expected at most " + std::to_string(most_learned) +
-                            " learned tensors; found " + std::to_string(f.parameters().size()));
-  for (const parameter& p : f.parameters())
-    if (p.values.type() != dtype::float32)
-      throw unsupported_error(std::string(operation) + ": expected " + p.name + " of type float32; found " +
-                              name_of(p.values.type()));
-}
 
 namespace {
 
@@ -198,14 +176,9 @@ class forward_pass {
 
 }  // namespace
 
-void attention_into(const formula& f, const problem& x, view<float, 4> out, view<float, 3> lse, workspace& w) {
-  check("attention", f, x);
-  check_fused("attention", f);
-  const auto &q = x.q.sizes, &v = x.v.sizes;
-  check_given("attention", "out", out, {q[0], q[1], q[2], v[3]});
-  check_given("attention", "lse", lse, {q[0], q[1], q[2]});
-  const prepared_problem prepared = prepare(f, x, w.inside());
-  forward_pass(f, x, prepared, out, lse, nullptr, w.inside()).run();
+void run_forward(const formula& f, const problem& x, const prepared_problem& prepared, view<float, 4> out,
+                 view<float, 3> lse, workspace::state& w) {
+  forward_pass(f, x, prepared, out, lse, nullptr, w).run();
 }
 
 void find_cuts(const formula& f, const problem& x, const prepared_problem& prepared, row_cut* cuts, workspace::state& w) {

@@ -201,7 +201,7 @@ class query_block : query_scores {
         for (int j = from[i] * tile_columns; j < to[i] * tile_columns && j < keys; ++j)
           if (const float weight = p[r * pitch + j]; weight != 0)
             for (long e = 0; e < w.columns; ++e)
-              o[packed_row(r, columns) + e / tile_columns * tile_rows * tile_columns + e % tile_columns] +=
+              o[packed_place(r, e, columns)] +=
                   weight * w.head.raw_values[(first_key + j) * w.head.raw_value_stride + e];
   }
   void drop() {

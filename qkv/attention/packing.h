@@ -81,6 +81,10 @@ inline bool pack_rows(const float* from, long stride, long rows, long padded_row
 constexpr long packed_row(long r, long padded_columns) {
   return r / tile_rows * tile_rows * padded_columns + r % tile_rows * tile_columns;
 }
+/// Where its column c is.
+constexpr long packed_place(long r, long c, long padded_columns) {
+  return packed_row(r, padded_columns) + c / tile_columns * tile_rows * tile_columns + c % tile_columns;
+}
 /// One such row, back to a dense one: to[c] = factor * its columns.
 inline void unpack_row(const float* from, long columns, float factor, float* to) {
   constexpr long panel_stride = tile_rows * tile_columns;

@@ -9,10 +9,23 @@ namespace {
 constexpr float log2_e = 1.4426950408889634f, infinity = __builtin_inff();
 constexpr int side = backward_side;
 
+float dot_of(const float* a, const float* b, long n) {
+  reals total = 0.f;
+  long e = 0;
+  for (; e + width <= n; e += width) total = fma(load(a + e), load(b + e), total);
+  float dot = sum(total);
+  for (; e < n; ++e) dot += a[e] * b[e];
+  return dot;
+}
+
 void pack_queries(const packing_work& w) {
   const long depth = rounded_up(w.depth, tile_columns), columns = rounded_up(w.columns, tile_columns);
   const long first = w.block * side, padded = rounded_up(w.rows, tile_rows);
-  const float factor = w.scale * (w.rule->scores() ? 1.f : log2_e);
+  const form kind = w.rule->similarity_form();
+  const float unit = stores_scores_again(*w.rule) ? 1.f : log2_e;
+  const float factor = kind == form::pairwise ? 1.f : kind == form::distance ? 2 * w.scale * unit : w.scale * unit;
+  const bool softmax = w.rule->sum_to_one() == normalised::yes && w.rule->closed_form() == closed::exponential;
+  const bool mean_of_output = softmax || w.rule->sum_to_one() == normalised::by_division;
   bool finite = true;
   for (long i = 0; i < w.rows; i += tile_rows) {
     finite &= pack_panel<tile_rows>(w.q + i * w.q_stride, w.q_stride, w.rows - i, w.depth, factor,
@@ -27,17 +40,15 @@ void pack_queries(const packing_work& w) {
     double lse = 0;
     if (i < w.rows) {
       const float *const a = w.out + i * w.out_stride, *const b = w.dout + i * w.dout_stride;
-      reals total = 0.f;
-      long e = 0;
-      for (; e + width <= w.columns; e += width) total = fma(load(a + e), load(b + e), total);
-      delta = sum(total);
-      for (; e < w.columns; ++e) delta += a[e] * b[e];
-      lse = double(w.lse[i * w.lse_stride]) * 1.4426950408889634;
-      if (lse == double(-infinity)) lse = double(infinity);  // a row without a link: every weight is 2^-infinity
+      if (mean_of_output) delta = dot_of(a, b, w.columns);
+      lse = double(w.lse[i * w.lse_stride]) * (softmax ? 1.4426950408889634 : 1);
+      if (softmax && lse == double(-infinity)) lse = double(infinity);  // a row without a link: its weights are 2^-infinity
     }
+    w.to.squares[first + i] = kind == form::distance && i < w.rows ? -w.scale * unit * w.query_squares[i] : 0;
+    finite &= w.to.squares[first + i] - w.to.squares[first + i] == 0;
     w.to.delta[first + i] = delta;
     w.to.lse[first + i] = float(lse);
-    w.to.lse_rest[first + i] = lse == double(infinity) ? 0.f : float(lse - double(float(lse)));
+    w.to.lse_rest[first + i] = lse - lse != 0 ? 0.f : float(lse - double(float(lse)));
     finite &= delta - delta == 0;
   }
   w.to.finite[w.block] = finite;
@@ -51,7 +62,7 @@ void unpack_dq(const float* packed, long partitions, long stride, long rows, lon
     unpack_row(from, depth, 1.f, to);
     for (long n = 1; n < partitions; ++n)
       for (long c = 0; c < depth; ++c)
-        to[c] += from[n * stride + c / tile_columns * tile_rows * tile_columns + c % tile_columns];
+        to[c] += from[n * stride + packed_place(0, c, all)];
   }
 }
 

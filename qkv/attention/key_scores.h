@@ -1,0 +1,203 @@
+// What a block of keys needs before it can differentiate: the keys and values, packed; which of a query block's tiles
+// live; their scores again, and from them weights and slopes.  Included by the backward kernel only.
+#pragma once
+#include "qkv/attention/link_choice.h"
+#include "qkv/attention/query_packing.h"
+#include "qkv/attention/tile_cover.h"
+
+namespace qkv::QKV_INSTRUCTION_SET {
+namespace {
+
+constexpr int panels = side / tile_rows, key_panels_most = side / tile_columns;
+constexpr int pitch = side + 16;
+
+class key_scores {
+ protected:
+  explicit key_scores(const backward_work& work)
+      : w(work), kind(w.rule->similarity_form()), stored(stores_scores_again(*w.rule)), blind(w.rule->row().blind),
+        first_key(w.key_block * side), keys(w.where.all_keys - first_key < side ? w.where.all_keys - first_key : side),
+        key_panels(int((keys + tile_columns - 1) / tile_columns)), k_tiles(w.scratch), v_tiles(k_tiles + side * w.depth),
+        p(v_tiles + side * w.columns), ds(p + side * pitch), raw(ds + side * pitch), slope(raw + side * pitch) {
+    const float *const k = w.k + first_key * w.k_stride, *const v = w.v + first_key * w.v_stride;
+    finite = true;
+    for (int j = 0; j < key_panels; ++j) {
+      const long at = j * tile_columns;
+      finite &= pack_panel<tile_columns>(k + at * w.k_stride, w.k_stride, keys - at, w.depth, 1.f, k_tiles + at * w.depth);
+      finite &= pack_panel<tile_columns>(v + at * w.v_stride, w.v_stride, keys - at, w.columns, 1.f, v_tiles + at * w.columns);
+    }
+    square_factor = -w.scale * (stored ? 1.f : log2_e);
+    for (long j = 0; kind == form::distance && j < keys; ++j)
+      finite &= w.key_squares[first_key + j] - w.key_squares[first_key + j] == 0;
+  }
+  static constexpr long scratch_floats(long depth, long columns) { return side * (depth + columns + 4 * pitch); }
+
+  /// The query block at hand.
+  void begin(const packed_queries& head, long block) {
+    h = &head;
+    first_row = block * side;
+    rows = w.where.all_rows - first_row < side ? w.where.all_rows - first_row : side;
+    query_panels = int((rows + tile_rows - 1) / tile_rows);
+    exact = finite && head.finite[block];
+  }
+  tile block_tile() const {
+    tile t = w.where;
+    t.head = h->head;
+    t.row = first_row, t.rows = rows;
+    t.key = first_key, t.keys = key_panels * tile_columns;
+    return t;
+  }
+  tile tile_at(int i, int j) const {
+    tile t = block_tile();
+    t.row += i * tile_rows;
+    t.rows = rows - i * tile_rows < tile_rows ? rows - i * tile_rows : tile_rows;
+    t.key += j * tile_columns;
+    t.keys = tile_columns;
+    return t;
+  }
+  long existing(int j) const { return keys - j * tile_columns < tile_columns ? keys - j * tile_columns : tile_columns; }
+
+  /// Which tiles are dead, partial, full; the live range of every panel both ways.  False: nothing lives.
+  bool classify(bool block_is_full) {
+    bool any = false;
+    for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
+    for (int j = 0; j < key_panels; ++j) {
+      query_from[j] = query_panels, query_to[j] = 0;
+      for (int i = 0; i < query_panels; ++i) {
+        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j), existing(j))
+                    : existing(j) == tile_columns ? full : part;
+        if (how[i][j] == dead) continue;
+        any = true;
+        if (j < from[i]) from[i] = j;
+        if (i < query_from[j]) query_from[j] = i;
+        to[i] = j + 1, query_to[j] = i + 1;
+      }
+    }
+    return any;
+  }
+  static float* at_tile(float* block, int i, int j) { return block + i * tile_rows * pitch + j * tile_columns; }
+  static void fill_tile(float* block, int i, int j, float x) {
+    for (int r = 0; r < tile_rows; ++r)
+      for (int c = 0; c < tile_columns; c += width) store(at_tile(block, i, j) + r * pitch + c, reals(x));
+  }
+
+  /// What the sums of a tile start from: 0, or for a distance -|q|^2 - |k|^2, less `from_rows` where it is given.
+  [[gnu::always_inline]] void start(int i, int j, const float* from_rows, tile_sums& s) const {
+    if (from_rows) s.start_at_minus(from_rows);
+    else s.fill(0.f);
+    if (kind != form::distance) return;
+    const float* const of_keys = w.key_squares + first_key + j * tile_columns;
+    const float* const of_rows = h->squares + first_row + i * tile_rows;
+    const reals a = load(of_keys) * reals(square_factor), b = load(of_keys + width) * reals(square_factor);
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) {
+      const reals of_row = of_rows[r];
+      s.at[r][0] = s.at[r][0] + (of_row + a), s.at[r][1] = s.at[r][1] + (of_row + b);
+    }
+  }
+  [[gnu::always_inline]] void score_product(int i, int j, tile_sums& s) const {
+    s.add_product<1, tile_rows>(h->q_tiles + (first_row + i * tile_rows) * w.depth, k_tiles + j * tile_columns * w.depth,
+                                w.depth);
+  }
+
+  /// Weights of the whole block in p and their slopes, by way of raw scores.
+  void weigh_block() {
+    for (int j = 0; j < key_panels; ++j)
+      for (int i = 0; i < query_panels; ++i) raw_tile(i, j);
+    for (long n = 0; n < query_panels * tile_rows * pitch; n += width) store(p + n, load(raw + n));
+    if (w.rule->scores() && !blind) w.rule->score(block_tile(), p, pitch);
+    mask_block();
+    for (int r = 0; r < query_panels * tile_rows; ++r) weigh_row(r);
+  }
+  channel_tile channels(int i, int j) const {
+    return {h->q_tiles + (first_row + i * tile_rows) * w.depth, tile_rows, k_tiles + j * tile_columns * w.depth,
+            tile_columns, tile_rows, tile_columns, w.depth};
+  }
+
+  const backward_work& w;
+  const form kind;
+  const bool stored, blind;
+  const long first_key, keys;
+  const int key_panels;
+  float *const k_tiles, *const v_tiles;           // [panel][D][tile_columns], [panel][E][tile_columns]
+  float *const p, *const ds, *const raw, *const slope;  // [side][pitch]
+  bool finite, exact = true;
+  float square_factor;
+  // The query block at hand.
+  const packed_queries* h = nullptr;
+  long first_row = 0, rows = 0;
+  int query_panels = 0;
+  int from[panels], to[panels], query_from[key_panels_most], query_to[key_panels_most];
+  cover how[panels][key_panels_most];
+
+ private:
+  void raw_tile(int i, int j) const {
+    float* const to_raw = at_tile(raw, i, j);
+    if (how[i][j] == dead || blind) return fill_tile(raw, i, j, 0);
+    if (kind == form::pairwise) return w.rule->similarities(channels(i, j), w.scale, to_raw, pitch);
+    if (kind == form::distance && !exact) return distant_tile(i, j, to_raw);
+    tile_sums s;
+    start(i, j, nullptr, s);
+    score_product(i, j, s);
+    s.store_to(to_raw, pitch);
+  }
+  void distant_tile(int i, int j, float* to_raw) const {
+    const float* const q = h->q_rows + first_row / side * h->side * rounded_up(w.depth, tile_columns);
+    for (int r = 0; r < tile_rows; ++r)
+      for (int c = 0; c < tile_columns; ++c) {
+        float sum = 0;
+        for (long d = 0; d < w.depth && i * tile_rows + r < rows && c < existing(j); ++d) {
+          const float apart = q[d / tile_columns * h->side * tile_columns + (i * tile_rows + r) * tile_columns +
+                                d % tile_columns] - w.k[(first_key + j * tile_columns + c) * w.k_stride + d];
+          sum += apart * apart;
+        }
+        to_raw[r * pitch + c] = square_factor * sum;
+      }
+  }
+  void mask_block() {
+    for (int j = 0; j < key_panels; ++j)
+      for (int i = 0; i < query_panels; ++i) {
+        if (how[i][j] == full) continue;
+        if (how[i][j] == dead) {
+          fill_tile(p, i, j, -infinity);
+          continue;
+        }
+        alignas(64) std::int32_t truth[tile_rows * tile_columns];
+        truth_of(*w.rule, tile_at(i, j), existing(j), truth);
+        for (int r = 0; r < tile_rows; ++r)
+          for (int c = 0; c < tile_columns; c += width) {
+            float* const x = at_tile(p, i, j) + r * pitch + c;
+            store(x, select(load_truth(truth + r * tile_columns + c), load(x), reals(-infinity)));
+          }
+      }
+  }
+  // Scores p[row] become weights, and slope[row] their derivatives.
+  void weigh_row(int row) {
+    float *const x = p + row * pitch, *const a = slope + row * pitch;
+    const long n = key_panels * tile_columns;
+    const float level = h->lse[first_row + row];
+    if (row >= rows) {
+      for (long c = 0; c < n; c += width) store(x + c, reals(0.f)), store(a + c, reals(0.f));
+      return;
+    }
+    if (h->cuts)
+      for (long c = 0; c < n; c += width)
+        store(x + c, select(within(h->cuts[first_row + row], load(x + c), first_key + c), load(x + c), reals(-infinity)));
+    const normalised normal = w.rule->sum_to_one();
+    if (normal == normalised::yes && w.rule->closed_form() == closed::exponential) {
+      const reals unit = stored ? log2_e : 1.f, rest = h->lse_rest[first_row + row];
+      for (long c = 0; c < n; c += width) {
+        const reals y = fma(load(x + c), unit, -reals(level)) - rest, e = keep(!(y < reals(-126.f)), exp2(y, 0));
+        store(x + c, e), store(a + c, e);
+      }
+    } else {
+      const bool shifts = normal == normalised::yes;
+      w.rule->activate(x, n, shifts ? level : 0, shifts ? w.unit_reach : 0, x, a);
+      if (normal != normalised::by_division) return;
+      const reals part = level == -infinity ? 0.f : __builtin_expf(-level);
+      for (long c = 0; c < n; c += width) store(x + c, load(x + c) * part), store(a + c, load(a + c) * part);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace qkv::QKV_INSTRUCTION_SET

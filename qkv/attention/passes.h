@@ -1,0 +1,20 @@
+// The two passes over a problem whose arguments have been checked and whose queries and keys are prepared.
+#pragma once
+#include "qkv/attention/forward_kernel.h"
+#include "qkv/attention/prepare.h"
+
+namespace qkv {
+
+/// out [B, T, H, E], lse [B, T, H]: see attention_into.
+void run_forward(const formula&, const problem&, const prepared_problem&, view<float, 4> out, view<float, 3> lse,
+                 workspace::state&);
+
+/// Which links of each row top-k keeps, cuts [B, H, T].  Cost: a forward pass without the blend.
+void find_cuts(const formula&, const problem&, const prepared_problem&, row_cut* cuts, workspace::state&);
+
+/// See attention_backward_into; dq and dk are those of the prepared queries and keys.
+void run_backward(const formula&, const problem&, const prepared_problem&, view<const float, 4> out,
+                  view<const float, 3> lse, view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk,
+                  view<float, 4> dv, std::span<float* const> learned, workspace::state&);
+
+}  // namespace qkv
