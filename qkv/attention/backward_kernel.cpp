@@ -24,7 +24,7 @@ class key_block : key_scores {
  public:
   explicit key_block(const backward_work& work)
       : key_scores(work), depth(rounded_up(w.depth, tile_columns)), columns(rounded_up(w.columns, tile_columns)),
-        flat(blind || (w.rule->row().keep == 1 && w.rule->sum_to_one() == normalised::yes)),
+        flat(is_flat(*w.rule)),
         products(kind != form::pairwise && !flat), factor(kind == form::distance ? 2 * w.scale : w.scale),
         dropping(w.rule->dropout()), by_division(w.rule->sum_to_one() == normalised::by_division),
         k_rows(slope + side * pitch), dk(k_rows + side * depth), dv(dk + side * depth), column_sums(dv + side * columns),
@@ -255,7 +255,7 @@ class key_block : key_scores {
   }
 
   const long depth, columns;  // rounded up to whole panels
-  const bool flat;            // weights do not depend on scores where they have a derivative: uniform, hardmax
+  const bool flat;            // no derivative along scores
   const bool products;        // dK and dQ are matrix products
   const float factor;         // of those products
   const attention_dropout dropping;

@@ -99,4 +99,9 @@ class formula {
   virtual attention_dropout dropout() const = 0;
 };
 
+/// Weights without a derivative along scores: uniform, and hardmax, which steps.
+inline bool is_flat(const formula& f) {
+  return f.row().blind || (f.row().keep == 1 && f.sum_to_one() == normalised::yes);
+}
+
 }  // namespace qkv

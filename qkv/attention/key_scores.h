@@ -186,7 +186,8 @@ class key_scores {
     if (normal == normalised::yes && w.rule->closed_form() == closed::exponential) {
       const reals unit = stored ? log2_e : 1.f, rest = h->lse_rest[first_row + row];
       for (long c = 0; c < n; c += width) {
-        const reals y = fma(load(x + c), unit, -reals(level)) - rest, e = keep(!(y < reals(-126.f)), exp2(y, 0));
+        const reals s = load(x + c), y = fma(s, unit, -reals(level)) - rest;
+        const reals e = keep(!(y < reals(-126.f)) && s != reals(-infinity), exp2(y, 0));  // no link, not even in a NaN row
         store(x + c, e), store(a + c, e);
       }
     } else {

@@ -26,7 +26,7 @@ prepared prepare(vectors how, view<const double, 4> x, auto at, long channels) {
   for (long c = 0; c < channels; ++c) p.values.push_back(at(x, c));
   if (how != vectors::unit) return p;
   p.length = std::sqrt(std::inner_product(p.values.begin(), p.values.end(), p.values.begin(), 0.0));
-  for (double& e : p.values) e = p.length > 0 ? e / p.length : 0;  // a vector without direction is like no other
+  for (double& e : p.values) e = p.length == 0 ? 0 : e / p.length;  // a vector without direction is like no other
   return p;
 }
 
@@ -177,7 +177,8 @@ attended forward(const formula& f, const problem_of<double>& x) {
       const links_of_query links = h.links(i);
       h.at_query(lse, i) = links.threshold;
       for (std::size_t n = 0; n < links.key.size(); ++n)
-        for (long e = 0; e < E; ++e) h.at_query(out, i, e) += links.weight[n] * links.through[n] * h.at_key(x.v, links.key[n], e);
+        if (const double weight = links.blended(n); weight != 0)  // without weight, without trace
+          for (long e = 0; e < E; ++e) h.at_query(out, i, e) += weight * h.at_key(x.v, links.key[n], e);
     }
   });
   return done;
@@ -191,7 +192,7 @@ tensor weights(const formula& f, const problem_of<double>& x) {
     for (long i = 0; i < h.where.queries; ++i) {
       const links_of_query links = h.links(i);
       for (std::size_t n = 0; n < links.key.size(); ++n)
-        w(h.where.row, h.number, h.where.q0 + i, h.where.k0 + links.key[n]) = links.weight[n] * links.through[n];
+        w(h.where.row, h.number, h.where.q0 + i, h.where.k0 + links.key[n]) = links.blended(n);
     }
   });
   return all;

@@ -28,12 +28,11 @@ void prepare_backward(vectors how, const prepared& u, const std::vector<double>&
 // m: how far the threshold gives way.
 double mean_of(const formula& f, const links_of_query& links, const std::vector<double>& dw) {
   if (f.sum_to_one() == normalised::no) return 0;
-  double sum = 0;
-  if (f.sum_to_one() == normalised::by_division)
-    return std::inner_product(dw.begin(), dw.end(), links.weight.begin(), 0.0);
-  double mass = links.sink_slope;  // the sink has no value: its dw is 0
-  for (std::size_t n = 0; n < dw.size(); ++n) sum += links.slope[n] * dw[n], mass += links.slope[n];
-  return mass == 0 ? 0 : sum / mass;
+  const bool divided = f.sum_to_one() == normalised::by_division;
+  double sum = 0, mass = links.sink_slope;  // the sink has no value: its dw is 0
+  for (std::size_t n = 0; n < dw.size(); ++n)
+    if (const double part = divided ? links.weight[n] : links.slope[n]; part != 0) sum += part * dw[n], mass += part;
+  return divided ? sum : mass == 0 ? 0 : sum / mass;
 }
 
 // The same for a row whose keys are only a part of `whole`'s.  Softmax's slopes are its weights, so m is the mean of
@@ -66,16 +65,19 @@ attention_gradients gradients(const formula& f, const problem_of<double>& x, con
       const links_of_query links = h.links(i, whole ? &h.at_query(whole->lse.view<double, 3>(), i) : nullptr);
       if (links.key.empty()) continue;
       std::vector<double> dw(links.key.size());
-      for (std::size_t n = 0; n < links.key.size(); ++n)
+      for (std::size_t n = 0; n < links.key.size(); ++n) {
+        const double weight = links.blended(n);
         for (long e = 0; e < E; ++e) {
-          h.at_key(dv_view, links.key[n], e) += links.weight[n] * links.through[n] * h.at_query(dout, i, e);
-          dw[n] += links.through[n] * h.at_query(dout, i, e) * h.at_key(x.v, links.key[n], e);
+          if (weight != 0) h.at_key(dv_view, links.key[n], e) += weight * h.at_query(dout, i, e);
+          if (links.through[n] != 0) dw[n] += links.through[n] * h.at_query(dout, i, e) * h.at_key(x.v, links.key[n], e);
         }
+      }
       const double mean = whole ? mean_of_whole(h, i, *whole, dout) : mean_of(f, links, dw);
       if (f.sink()) learned_data.back()[h.number] += links.sink_slope * (0 - mean);
       std::vector<double> ds(h.where.keys);
-      for (std::size_t n = 0; n < links.key.size(); ++n) ds[links.key[n]] = links.slope[n] * (dw[n] - links.direction[n] * mean);
-      if (!f.row().blind) h.backward(i, std::move(ds), dq_view, dk_view, learned_data);
+      for (std::size_t n = 0; n < links.key.size(); ++n)
+        if (links.slope[n] != 0) ds[links.key[n]] = links.slope[n] * (dw[n] - links.direction[n] * mean);
+      if (!is_flat(f)) h.backward(i, std::move(ds), dq_view, dk_view, learned_data);
     }
   });
   return join_gradients(dq, dk, dv, f.parameters(), learned);

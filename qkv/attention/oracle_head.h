@@ -16,6 +16,7 @@ struct links_of_query {
   std::vector<double> direction;      ///< how the rest of the row gives way to the link: 1, or its sign (by_division)
   std::vector<double> through;        ///< what dropout multiplies the weight by, on its way to the values
   double threshold = -std::numeric_limits<double>::infinity();
+  double blended(std::size_t n) const { return through[n] == 0 ? 0 : weight[n] * through[n]; }
   double sink_slope = 0;  ///< of the sink, which has a score and a weight but no value
 };
 

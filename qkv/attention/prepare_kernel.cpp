@@ -24,8 +24,9 @@ void unit_backward(const prepared_rows& r, float* du, long du_stride) {
     const double length = __builtin_sqrt(square_of(r.from + i * r.stride, r.depth));
     const float* const u = r.to + i * r.depth;
     double along = 0;
-    for (long d = 0; d < r.depth; ++d) along += double(u[d]) * du[d];
-    for (long d = 0; d < r.depth; ++d) du[d] = length == 0 ? 0 : float((du[d] - u[d] * along) / length);
+    bool any = false;  // a row that no link leads to gets nothing, be it NaN
+    for (long d = 0; d < r.depth; ++d) along += double(u[d]) * du[d], any |= du[d] != 0;
+    for (long d = 0; d < r.depth; ++d) du[d] = length == 0 || !any ? 0 : float((du[d] - u[d] * along) / length);
   }
 }
 

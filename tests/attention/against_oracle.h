@@ -49,8 +49,10 @@ inline attention_inputs inputs_of(const attention_case& c) {
   const tensor v = normal({B, c.extent(c.key_side), c.key_heads, c.values}, c.seed + 3, dtype::float32);
   const tensor dout = normal({B, c.extent(c.query_side), H, c.values}, c.seed + 4, dtype::float32);
   if (c.poisoned != poison::nothing) {
-    // An infinite score has no derivative in most scores.
-    if (c.poisoned == poison::nan || (c.poisoned == poison::infinite && c.scores.empty()))
+    // An infinite score has no derivative in most scores, similarities and weightings.  Where weights sum to 1 a NaN takes
+    // its row with it; elsewhere it meets a derivative of 0, and whether that makes NaN is nobody's business.
+    const bool plain = c.scores.empty() && c.similar.kind == 0 && c.weighing.kind <= 1;
+    if ((c.poisoned == poison::nan && c.weighing.kind <= 6) || (c.poisoned == poison::infinite && plain))
       poison_some(k, c.poisoned, c.seed + 5);
     poison_some(v, c.poisoned, c.seed + 6);
   }
@@ -130,8 +132,7 @@ inline std::string difference_in_words(const std::string& name, const tensor& fo
          " (off by " + std::to_string(worst) + " of the greatest, tolerance " + std::to_string(close.tolerance) + ")";
 }
 
-/// What is wrong with the engine in this case; "" when nothing is.
-inline std::string complaint_about(const attention_case& c, workspace& w) {
+inline std::string first_complaint_about(const attention_case& c, workspace& w) {
   const formula_ptr f = formula_of(c);
   const attention_inputs x = inputs_of(c);
   attention_results found;
@@ -144,6 +145,8 @@ inline std::string complaint_about(const attention_case& c, workspace& w) {
   std::string words;
   std::size_t n = 0;
   closeness close{1, 3e-5 * c.size};
+  // Scores are rounded as large as they are: a squared distance, or a sum of products that nothing scales, grows with D.
+  if (c.similar.kind != 0) close.tolerance *= 1 + double(c.channels) / 20;
   // Sums of gradients cancel: 1e30 in the values leaves its rounding in what should sum to 0.
   if (c.poisoned == poison::huge) close.size = 1e31;
   // A score of -infinity in a row that is NaN: for the oracle the link is masked, the engine sends its key NaN.
@@ -160,6 +163,16 @@ inline std::string complaint_about(const attention_case& c, workspace& w) {
     if (!one.empty()) words += (words.empty() ? "" : "\n  ") + one;
   });
   return words;
+}
+
+/// What is wrong with the engine in this case; "" when nothing is.  Where a slope jumps, rounding decides for a score that
+/// lies on the jump; so a kinked weighting is tried a second time with other scores, and has to be wrong twice.
+inline std::string complaint_about(const attention_case& c, workspace& w) {
+  const std::string words = first_complaint_about(c, w);
+  if (words.empty() || !c.is_kinked()) return words;
+  attention_case other = c;
+  other.size *= 1.01;
+  return first_complaint_about(other, w);
 }
 
 }  // namespace qkv

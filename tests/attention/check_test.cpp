@@ -255,26 +255,10 @@ TEST(ReadyMadeParts, RefuseNumbersThatMakeNoSense) {
 }
 
 TEST_F(AtTheDoor, PartsThatAreNotFusedAreRefusedByName) {
-  const auto refused = [&](const auto&... parts) {
-    return message_of<unsupported_error>([&] { attention(q, k, v, parts...); });
-  };
-  EXPECT_THAT(refused(cosine), HasSubstr("the similarity `cosine` is not fused yet"));
-  EXPECT_THAT(refused(negative_squared_distance),
-              HasSubstr("the similarity `negative_squared_distance` is not fused yet"));
-  EXPECT_THAT(refused(additive(numbers({16}))), HasSubstr("the similarity `additive` is not fused yet"));
-  EXPECT_THAT(refused(similarity([](auto a, auto b) { return -abs(a - b); })),
-              HasSubstr("the similarity `a similarity lambda`"));
-  EXPECT_THAT(refused(sparsemax), HasSubstr("the weighting `sparsemax` is not fused yet"));
-  EXPECT_THAT(refused(entmax15), HasSubstr("the weighting `entmax15` is not fused yet"));
-  EXPECT_THAT(refused(uniform), HasSubstr("the weighting `uniform` is not fused yet"));
-  EXPECT_THAT(refused(hardmax), HasSubstr("the weighting `top_k` is not fused yet"));
-  EXPECT_THAT(refused(top_k(3)), HasSubstr("the weighting `top_k` is not fused yet"));
-  EXPECT_THAT(refused(sigmoid_weights()), HasSubstr("the weighting `sigmoid_weights` is not fused yet"));
-  EXPECT_THAT(refused(relu_weights()), HasSubstr("the weighting `relu_weights` is not fused yet"));
-  EXPECT_THAT(refused(weighting{[](auto x) { return x * x; }}),
-              HasSubstr("the weighting `a weighting lambda` is not fused yet"));
-  EXPECT_THAT(refused(weighting{[](auto x) { return exp(x); }, normalised::no, closed::exponential}),
-              HasSubstr("the weighting `a weighting lambda` is not fused yet"));
+  const weighting with_sink{[](auto x) { return x * x; }, normalised::no, closed::none, row_rule{}, "squares",
+                            std::array{parameter{numbers({8}), "sinks", "H"}}};
+  EXPECT_THAT(message_of<unsupported_error>([&] { attention(q, k, v, with_sink); }),
+              HasSubstr("the weighting `squares` with a sink is not fused"));
 }
 
 TEST_F(AtTheDoor, TensorsOfAnotherTypeAreRefusedWithTheRemedy) {

@@ -1,5 +1,4 @@
-// A formula put together at run time, from ready ones: a tree of masks, a chain of scores, and a base that brings
-// similarity and weighting.  The engine sees one virtual call a tile, as it does with compiled lambdas.
+// A formula put together at run time, from ready ones: a similarity, a tree of masks, a chain of scores, a weighting.  The engine sees one virtual call a tile, as it does with compiled lambdas.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -42,18 +41,17 @@ struct mask_tree {
 
 class composed_formula final : public formula {
  public:
-  /// mask: null for none.
-  composed_formula(formula_ptr base, std::shared_ptr<const mask_tree> mask, std::vector<formula_ptr> scores)
-      : base_(std::move(base)), mask_(std::move(mask)), scores_(std::move(scores)) {
-    const auto& of_base = base_->parameters();
-    own_ = of_base.size() - (base_->sink() ? 1 : 0);  // the similarity's
-    parameters_.assign(of_base.begin(), of_base.begin() + long(own_));
+  /// mask: null for none.  scale: null for the similarity's own.
+  composed_formula(formula_ptr similar, formula_ptr weighing, const double* scale, std::shared_ptr<const mask_tree> mask,
+                   std::vector<formula_ptr> scores)
+      : similar_(std::move(similar)), weighing_(std::move(weighing)), mask_(std::move(mask)), scores_(std::move(scores)),
+        own_scale_(scale == nullptr), scale_(scale ? *scale : 0), parameters_(similar_->parameters()) {
     for (const auto& s : scores_)
       for (const parameter& p : s->parameters()) parameters_.push_back(p);
-    if (base_->sink()) parameters_.push_back(of_base.back());
+    if (weighing_->sink()) parameters_.push_back(weighing_->parameters().back());
   }
 
-  part_names names() const override { return base_->names(); }
+  part_names names() const override { return {similar_->names().similarity, weighing_->names().weighting}; }
   const std::vector<parameter>& parameters() const override { return parameters_; }
 
   bool masks() const override { return mask_ != nullptr; }
@@ -82,22 +80,22 @@ class composed_formula final : public formula {
     for (long i = 0; i < t.rows; ++i) std::copy_n(kept.data() + i * wide, t.keys, truth + i * pitch);
   }
 
-  vectors prepare() const override { return base_->prepare(); }
-  form similarity_form() const override { return base_->similarity_form(); }
-  double scale(long channels) const override { return base_->scale(channels); }
-  double term(std::span<const double> q, std::span<const double> k) const override { return base_->term(q, k); }
+  vectors prepare() const override { return similar_->prepare(); }
+  form similarity_form() const override { return similar_->similarity_form(); }
+  double scale(long channels) const override { return own_scale_ ? similar_->scale(channels) : scale_; }
+  double term(std::span<const double> q, std::span<const double> k) const override { return similar_->term(q, k); }
   void term_backward(std::span<const double> q, std::span<const double> k, double ds, double* dq, double* dk,
                      std::span<double* const> gradients) const override {
-    base_->term_backward(q, k, ds, dq, dk, gradients);
+    similar_->term_backward(q, k, ds, dq, dk, gradients);
   }
 
-  const tensor* projection() const override { return base_->projection(); }
+  const tensor* projection() const override { return similar_->projection(); }
   void similarities(const channel_tile& x, float factor, float* s, long pitch) const override {
-    base_->similarities(x, factor, s, pitch);
+    similar_->similarities(x, factor, s, pitch);
   }
   void similarities_backward(const channel_tile& x, float factor, const float* ds, long pitch, float* dq, float* dk,
                              std::span<float* const> gradients) const override {
-    base_->similarities_backward(x, factor, ds, pitch, dq, dk, gradients);
+    similar_->similarities_backward(x, factor, ds, pitch, dq, dk, gradients);
   }
 
   bool scores() const override { return !scores_.empty(); }
@@ -122,19 +120,19 @@ class composed_formula final : public formula {
   }
 
   void activate(std::span<const double> x, double* weight, double* slope) const override {
-    base_->activate(x, weight, slope);
+    weighing_->activate(x, weight, slope);
   }
   void activate(const float* s, long n, float level, float reach, float* weight, float* slope) const override {
-    base_->activate(s, n, level, reach, weight, slope);
+    weighing_->activate(s, n, level, reach, weight, slope);
   }
   row_totals activation_totals(const float* s, long n, float level, float reach) const override {
-    return base_->activation_totals(s, n, level, reach);
+    return weighing_->activation_totals(s, n, level, reach);
   }
-  attention_dropout dropout() const override { return base_->dropout(); }
-  normalised sum_to_one() const override { return base_->sum_to_one(); }
-  closed closed_form() const override { return base_->closed_form(); }
-  const row_rule& row() const override { return base_->row(); }
-  const tensor* sink() const override { return base_->sink(); }
+  attention_dropout dropout() const override { return weighing_->dropout(); }
+  normalised sum_to_one() const override { return weighing_->sum_to_one(); }
+  closed closed_form() const override { return weighing_->closed_form(); }
+  const row_rule& row() const override { return weighing_->row(); }
+  const tensor* sink() const override { return weighing_->sink(); }
 
  private:
   // The chain rule: what stood before each score, first to last; then their derivatives, last to first.
@@ -147,7 +145,7 @@ class composed_formula final : public formula {
       before.push_back(before.back());
       apply(*scores_[n], before.back().data());
     }
-    std::size_t first = own_;
+    std::size_t first = similar_->parameters().size();
     for (const auto& one : scores_) first += one->parameters().size();
     for (std::size_t n = scores_.size(); n-- > 0;) {
       const std::size_t count = scores_[n]->parameters().size();
@@ -156,11 +154,12 @@ class composed_formula final : public formula {
     }
   }
 
-  formula_ptr base_;
+  formula_ptr similar_, weighing_;
   std::shared_ptr<const mask_tree> mask_;
   std::vector<formula_ptr> scores_;
+  bool own_scale_;
+  double scale_;
   std::vector<parameter> parameters_;
-  std::size_t own_ = 0;  // learned by the similarity
 };
 
 }  // namespace qkv

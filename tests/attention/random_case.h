@@ -39,7 +39,7 @@ struct attention_case {
   alignment align = bottom_right;
   std::vector<mask_choice> mask{};  ///< one or none
   std::vector<part_choice> scores{};
-  bool sink = false;
+  part_choice similar{}, weighing{};
   double scale = 0;  ///< 0: the similarity's own
   double size = 1;   ///< of the numbers in q
   poison poisoned = poison::nothing;
@@ -61,7 +61,10 @@ struct attention_case {
     return packs() ? sum : places(which);
   }
   long rows() const { return packs() ? 1 : long(lengths.size()); }
-  part_sizes sizes() const { return {long(lengths.size()), key_heads * group, places(query_side), places(key_side)}; }
+  part_sizes sizes() const {
+    return {long(lengths.size()), key_heads * group, places(query_side), places(key_side), channels};
+  }
+  bool is_kinked() const { return ready_weightings()[weighing.kind].kinked; }
 
   sequences ragged() const {
     sequences s{how};
@@ -118,11 +121,18 @@ inline attention_case random_case(std::uint64_t seed) {
   // A score of -infinity comes last: what follows it would have to have a derivative there.
   std::ranges::stable_partition(
       c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) != "masking_score"; });
-  c.sink = d.chance(0.2);
+  // Half of them dot and softmax, with a sink at times; the rest anything.
+  const auto part = [&](long kinds) { return part_choice{int(d.below(kinds)), std::uint64_t(d.below(1 << 30))}; };
+  if (d.chance(0.4)) c.similar = part(long(ready_similarities().size()));
+  if (d.chance(0.5)) c.weighing = part(long(ready_weightings().size()));
+  else c.weighing.kind = d.chance(0.2);
   c.scale = d.chance(0.2) ? d.uniform(0.05, 0.5) : 0;
   c.size = d.chance(0.8) ? 1 : d.chance(0.5) ? 10 : 50;
   // Not with large scores: a weight may underflow to 0 in fp32 and not in double, and 0 times NaN is another question.
   if (d.chance(0.1)) c.poisoned = poison(d.between(1, 3)), c.size = 1;
+  if (c.poisoned != poison::nothing)
+    std::erase_if(c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) == "alibi"; });
+  if (c.similar.kind != 0 || c.weighing.kind > 1) c.size = 1;  // their scores are large by themselves
   for (auto& s : c.stored) s = d.chance(0.5) ? storage::dense : storage(d.below(long(storage::kinds)));
   // Long sequences are tried with few heads and channels: the oracle is to take milliseconds.
   while (c.work() > 1.5e6) {
@@ -153,8 +163,9 @@ inline formula_ptr formula_of(const attention_case& c) {
   const part_sizes sizes = c.sizes();
   std::vector<formula_ptr> scores;
   for (auto [kind, seed] : c.scores) scores.push_back(ready_scores()[kind].make(seed, sizes));
-  return std::make_shared<composed_formula>(base_formula(c.sink, c.scale, sizes),
-                                            c.mask.empty() ? nullptr : tree_of(c.mask[0], sizes), scores);
+  return std::make_shared<composed_formula>(ready_similarities()[c.similar.kind].make(c.similar.seed, sizes),
+                                            ready_weightings()[c.weighing.kind].make(c.weighing.seed, sizes),
+                                            c.scale == 0 ? nullptr : &c.scale, c.mask.empty() ? nullptr : tree_of(c.mask[0], sizes), scores);
 }
 
 inline std::string to_string(const mask_choice& m) {
@@ -175,8 +186,9 @@ inline std::string to_string(const attention_case& c) {
   s += c.align.from_end ? ", bottom_right" : fmt::format(", queries_start_at({})", c.align.offset);
   s += fmt::format(", mask {}, scores", c.mask.empty() ? "none" : to_string(c.mask[0]));
   for (auto [kind, seed] : c.scores) s += fmt::format(" {}#{}", ready_scores()[kind].name, seed);
-  s += fmt::format("{}{}, scale {}, q times {}, storage ", c.scores.empty() ? " none" : "", c.sink ? ", sink" : "",
-                   c.scale, c.size);
+  s += fmt::format("{}, {}#{}, {}#{}, scale {}, q times {}, storage ", c.scores.empty() ? " none" : "",
+                   ready_similarities()[c.similar.kind].name, c.similar.seed, ready_weightings()[c.weighing.kind].name,
+                   c.weighing.seed, c.scale, c.size);
   for (storage one : c.stored) s += fmt::format("{}", int(one));
   return s + poisons[int(c.poisoned)];
 }
@@ -202,7 +214,8 @@ inline std::vector<attention_case> smaller(const attention_case& c) {
     with([](auto& x) { x.mask.clear(); });
     for (const auto& branch : c.mask[0].branches) with([&](auto& x) { x.mask = {branch}; });
   }
-  if (c.sink) with([](auto& x) { x.sink = false; });
+  if (c.similar.kind != 0) with([](auto& x) { x.similar = {}; });
+  if (c.weighing.kind != 0) with([](auto& x) { x.weighing = {}; });
   if (c.scale != 0) with([](auto& x) { x.scale = 0; });
   if (c.size != 1) with([](auto& x) { x.size = 1; });
   if (c.poisoned != poison::nothing) with([](auto& x) { x.poisoned = poison::nothing; });

@@ -20,9 +20,9 @@ class dice {
   std::uint64_t next_ = 0;
 };
 
-/// What a part has to fit: sequences, heads, the longest sequence's queries and keys.
+/// What a part has to fit: sequences, heads, the longest sequence's queries and keys, channels.
 struct part_sizes {
-  long sequences = 1, heads = 1, queries = 0, keys = 0;
+  long sequences = 1, heads = 1, queries = 0, keys = 0, channels = 1;
 };
 
 struct ready_part {
@@ -196,13 +196,81 @@ inline const std::vector<ready_part>& ready_scores() {
   return all;
 }
 
-/// Dot and softmax, with a sink or not, and a scale or the usual one (0).
-inline formula_ptr base_formula(bool sink, double factor, const part_sizes& s) {
-  const tensor sinks = normal({s.heads}, 77, dtype::float32);
-  if (sink && factor != 0) return make_formula(softmax_with_sink(sinks), scale(factor));
-  if (sink) return make_formula(softmax_with_sink(sinks));
-  if (factor != 0) return make_formula(scale(factor));
-  return make_formula();
+inline const std::vector<ready_part>& ready_similarities() {
+  static const auto numbers = [](shape s, std::uint64_t seed, double size = 1) {
+    return normal(std::move(s), seed, dtype::float32, size);
+  };
+  static const std::vector<ready_part> all{
+      {"dot", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(dot); }},
+      {"cosine", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(cosine); }},
+      {"negative_squared_distance",
+       [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(negative_squared_distance); }},
+      {"bilinear",
+       [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         const double size = 1 / std::sqrt(double(s.channels));
+         if (dice(seed).chance(0.5)) return make_formula(bilinear(numbers({s.channels, s.channels}, seed, size)));
+         return make_formula(bilinear(numbers({s.heads, s.channels, s.channels}, seed, size)));
+       }},
+      {"additive",
+       [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         return make_formula(additive(numbers({s.channels}, seed)));
+       }},
+      {"manhattan",
+       [](std::uint64_t, const part_sizes&) -> formula_ptr {
+         return make_formula(similarity([](auto q, auto k) { return -0.2 * abs(q - k); }));
+       }},
+      {"weighted_product", [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         return make_formula(similarity([](auto q, auto k, auto w) { return w * q * k; }, numbers({s.channels}, seed, 0.3)));
+       }}};
+  return all;
+}
+
+/// A weighting; `kinked`: a slope that jumps, so that rounding decides near a jump.
+struct ready_weighting : ready_part {
+  bool kinked = false;
+};
+
+inline const std::vector<ready_weighting>& ready_weightings() {
+  static const std::vector<ready_weighting> all{
+      {{"softmax", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(softmax); }}},
+      {{"softmax_with_sink",
+        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+          return make_formula(softmax_with_sink(normal({s.heads}, seed, dtype::float32)));
+        }}},
+      {{"dropout",
+        [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+          return make_formula(attention_dropout(dice(seed).uniform(0, 0.9), seed));
+        }}},
+      {{"uniform", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(uniform); }}},
+      {{"entmax15", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(entmax15); }}},
+      {{"entmax15_with_dropout",
+        [](std::uint64_t seed, const part_sizes&) -> formula_ptr {
+          return make_formula(entmax15, attention_dropout(0.4, seed));
+        }}},
+      {{"softplus_to_one",
+        [](std::uint64_t, const part_sizes&) -> formula_ptr {
+          return make_formula(weighting{[](auto x) { return log(1 + exp(x)); }, normalised::yes});
+        }}},
+      {{"sigmoid_weights",
+        [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(sigmoid_weights(-2)); }}},
+      {{"squared_relu_weights",
+        [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(squared_relu_weights(0.1)); }}},
+      {{"signed_weights", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(signed_weights()); }}},
+      {{"signed_by_division",  // away from 0, where dividing by the sum magnifies rounding
+        [](std::uint64_t, const part_sizes&) -> formula_ptr {
+          return make_formula(weighting{[](auto x) { return select(x < 0, x - 0.5, x + 0.5); }, normalised::by_division});
+        }},
+       true},
+      {{"relu_weights", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(relu_weights(0.1)); }},
+       true},
+      {{"sparsemax", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(sparsemax); }}, true},
+      {{"top_k",
+        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+          return make_formula(top_k(dice(seed).between(1, s.keys + 2)));
+        }},
+       true},
+      {{"hardmax", [](std::uint64_t, const part_sizes&) -> formula_ptr { return make_formula(hardmax); }}, true}};
+  return all;
 }
 
 }  // namespace qkv
