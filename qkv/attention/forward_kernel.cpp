@@ -24,7 +24,7 @@ constexpr float headroom = 32;  // a reference found in one pass lies this far a
 class query_block : query_scores {
  public:
   explicit query_block(const forward_work& work)
-      : query_scores(work, work.scratch), columns(rounded_up(w.columns, tile_columns)), normal(w.rule->sum_to_one()),
+      : query_scores(work, work.scratch, stores_scores(*work.rule)), columns(rounded_up(w.columns, tile_columns)), normal(w.rule->sum_to_one()),
         softmax(normal == normalised::yes && w.rule->closed_form() == closed::exponential),
         whole_rows(needs_whole_rows(*w.rule)), dropping(w.rule->dropout()), o(q + side * w.depth),
         kept(reinterpret_cast<kept_block*>(o + side * columns)) {
@@ -67,8 +67,6 @@ class query_block : query_scores {
       w.lse[i * w.lse_stride] = r.level;
     }
   }
-
-  static long room_for_kept(long blocks) { return rounded_up(blocks * long(sizeof(kept_block)) / 4, 16); }
 
  private:
   // 1  Weights at once: P = 2^(S - m), and their sums.
@@ -261,7 +259,7 @@ class query_block : query_scores {
 };
 
 long scratch_size(long depth, long columns, long blocks) {
-  return side * depth + side * rounded_up(columns, tile_columns) + query_block::room_for_kept(blocks) +
+  return side * depth + side * rounded_up(columns, tile_columns) + room_for_kept(blocks) +
          blocks * side * pitch;
 }
 

@@ -16,8 +16,8 @@ constexpr int most_key_panels = forward_key_side / tile_columns;
 
 class query_scores {
  protected:
-  query_scores(const forward_work& work, float* packed_queries)
-      : w(work), kind(w.rule->similarity_form()), stored(stores_scores(*w.rule)), blind(w.rule->row().blind),
+  query_scores(const forward_work& work, float* packed_queries, bool stores)
+      : w(work), kind(w.rule->similarity_form()), stored(stores), blind(w.rule->row().blind),
         live_panels(int((w.where.rows + tile_rows - 1) / tile_rows)), q(packed_queries) {
     const float unit = stored ? 1.f : log2_e;
     const float factor = kind == form::pairwise ? 1.f : kind == form::distance ? 2 * w.scale * unit : w.scale * unit;

@@ -207,7 +207,7 @@ struct lanes<float> {
     const lanes large = select(x < lanes(0.f), -t, t);
     return select(abs(x) < lanes(0.625f), small, select(x == x, large, x));
   }
-  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp2(x * lanes(-1.44269504f))); }
+  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp(-x)); }
 };
 
 // A whole number meeting a literal such as 0.5 becomes real; it is never rounded in silence.

@@ -121,16 +121,16 @@ TEST_F(OracleWeighting, LambdasWithAndWithoutASumOfOne) {
   expect_gradients({}, q, k, v, weighting{cube, normalised::yes});
 }
 
-TEST_F(OracleWeighting, ThresholdsAreLogSumExpOrWhatTheRowSumsToOneWith) {
+TEST_F(OracleWeighting, LevelsAreLogSumExpOrTheScoreThatWouldWeighOne) {
   const auto soft = oracle::attention_forward(q, k, v),
              sunk = oracle::attention_forward(q, k, v, softmax_with_sink(sinks));
   EXPECT_NEAR(std::exp(sunk.lse.item({1, 4, 2})), std::exp(soft.lse.item({1, 4, 2})) + std::exp(sinks.item({2})),
               1e-12);
   EXPECT_NEAR(oracle::attention_forward(q, k, v, uniform).lse.item({0, 0, 0}), std::log(13), 1e-15);
   EXPECT_EQ(oracle::attention_forward(q, k, v, sigmoid_weights()).lse.item({0, 0, 0}), 0);
-  const double tau =
+  const double level =
       oracle::attention_forward(q, k, v, sparsemax, [](auto, auto at) { return at.query * 0.0; }).lse.item({0, 0, 0});
-  EXPECT_NEAR(tau, -1 / 13.0, 1e-15);
+  EXPECT_NEAR(level, 1 - 1 / 13.0, 1e-15);
 }
 
 TEST_F(OracleWeighting, WeightsAreAMatrixPerHead) {
