@@ -59,18 +59,22 @@ struct feature_map::compiled : rule {
   F f;
   explicit compiled(F g) : f(g) {}
 
-  /// Calls body(row, channel, bytes) for every register's worth of every row; the last of a row may be cut short.
+  /// Calls body(row, channel, bytes) for every register's worth of every row.  The number of bytes is a constant, which
+  /// makes copies of it loads and stores, save for what a row has left at its end.
   template <int Width>
   static void each_register(feature_rows rows, auto body) {
-    for (long i = 0; i < rows.count; ++i)
-      for (long j = 0; j < rows.width; j += Width)
-        body(i, j, sizeof(float) * std::size_t(rows.width - j < Width ? rows.width - j : Width));
+    constexpr std::integral_constant<std::size_t, Width * sizeof(float)> whole;
+    for (long i = 0; i < rows.count; ++i) {
+      long j = 0;
+      for (; j + Width <= rows.width; j += Width) body(i, j, whole);
+      if (j < rows.width) body(i, j, std::size_t(rows.width - j) * sizeof(float));
+    }
   }
 
   void apply(feature_rows rows, const float* x, long x_stride, float* y, long y_stride) const override {
     widest([&](auto set) {
       using Real = typename decltype(set)::real;
-      each_register<decltype(set)::width>(rows, [&](long i, long j, std::size_t bytes) {
+      each_register<decltype(set)::width>(rows, [&](long i, long j, auto bytes) {
         Real here(0.f);
         std::memcpy(&here.v, x + i * x_stride + j, bytes);
         const Real there = f(here);
@@ -81,7 +85,7 @@ struct feature_map::compiled : rule {
   void apply_slope(feature_rows rows, const float* x, long x_stride, float* d, long d_stride) const override {
     widest([&](auto set) {
       using Real = typename decltype(set)::real;
-      each_register<decltype(set)::width>(rows, [&](long i, long j, std::size_t bytes) {
+      each_register<decltype(set)::width>(rows, [&](long i, long j, auto bytes) {
         Real here(0.f), change(0.f);
         std::memcpy(&here.v, x + i * x_stride + j, bytes);
         std::memcpy(&change.v, d + i * d_stride + j, bytes);
