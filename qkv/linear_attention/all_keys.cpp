@@ -14,7 +14,7 @@ void each_block(long rows, auto work) {
 
 /// Calls work(batch, head, first, count, memory) for all blocks of all heads, on all threads.
 void each_block_of_heads(const recurrence& x, long batches, long rows, long heads, auto work) {
-  const long blocks = (rows + chunk_side - 1) / chunk_side, floats = scratch_size(x);
+  const long blocks = (rows + chunk_side - 1) / chunk_side, floats = scratch_size(x, 0);
   const float_block memory(floats * thread_count());
   parallel_for(batches * heads * blocks, [&](long n, int thread) {
     const long head = n / blocks, first = n % blocks * chunk_side;
@@ -31,7 +31,7 @@ view<T, 2> state_of(const view<T, 4>& states, long batch, long head) {
 
 /// state += from' to, over all rows of one key head; work(batch, head, first, count, state, memory) adds a block.
 void add_to_states(const recurrence& x, long rows, view<float, 4> states, auto work) {
-  const long floats = scratch_size(x), heads = x.k.sizes[2];
+  const long floats = scratch_size(x, 0), heads = x.k.sizes[2];
   const float_block memory(floats * thread_count());
   parallel_for(x.pieces(), [&](long piece, int thread) {
     const matrix state = state_of(states, piece / heads, piece % heads);

@@ -2,8 +2,8 @@
 // alone from the gradient of its outputs; then, from the last chunk to the first, what the states carry.
 //
 //     alone     P = tril(q~ k~')     bar P = tril(bar o w')
-//               bar q~ = bar o S~' + bar P k~     bar k~ = bar P' q~     bar w = P' bar o     bar S~ = q~' bar o
-//     carried   T = exp(a_C) bar S                bar k~ += w T'         bar w += k~ T        bar S~ += T
+//               bar q~ = bar o S~' + bar P k~     bar k~ = bar P' q~     bar w = P' bar o
+//     carried   T = exp(a_C) bar S                bar k~ += w T'         bar w += k~ T        bar S~ = T + q~' bar o
 //     delta     A = tril(e k~', -1)     bar v = (I - A)^-T bar w         bar A = tril(bar v w', -1)
 //               bar e = bar v S~' + bar A k~      bar k~ += bar A' e     bar S~ += e' bar v
 //     decay     bar a_t = q~ bar q~ - k~ bar k~ + e bar e, and S bar S after the last token; bar decay_i sums bar a_t
@@ -27,45 +27,49 @@ class backward_pass {
         kernels_(chunk_kernels_now()),
         depth_(x.depth()),
         columns_(x.columns()),
-        scratch_floats_(scratch_size(x)),
+        scratch_floats_(scratch_size(x, kept.plan.most_chunks)),
         keys_(rows() * depth_),
         values_(rows() * columns_),
-        starts_(long(kept.plan.chunks.size()) * depth_ * columns_),
         sums_(x.decay.data ? rows() * depth_ : 0),
         scratch_(scratch_floats_ * thread_count()) {}
 
   void run() {
-    parallel_for(long(kept_.plan.chunks.size()),
-                 [&](long n, int thread) { find_alone(kept_.plan.chunks[n], memory_of(thread)); });
+    parallel_for(long(kept_.plan.stretches.size()), [&](long n, int thread) {
+      const stretch& s = kept_.plan.stretches[n];
+      scratch memory = memory_of(thread);
+      const states_in_stretch states = find_states(x_, kept_, s, memory);
+      for (std::size_t i = 0; i < s.chunks.size(); ++i) find_alone(s.chunks[i], states.at[i], memory);
+    });
     parallel_for(x_.pieces(), [&](long piece, int thread) {
       const matrix dstate = matrix::dense(to_.dstate.data + piece * depth_ * columns_, {depth_, columns_});
-      for (long n = kept_.plan.first[piece + 1] - 1; n >= kept_.plan.first[piece]; --n)
-        carry(kept_.plan.chunks[n], dstate, memory_of(thread));
+      for (long n = kept_.plan.first[piece + 1] - 1; n >= kept_.plan.first[piece]; --n) {
+        const stretch& s = kept_.plan.stretches[n];
+        scratch memory = memory_of(thread);
+        const states_in_stretch states = find_states(x_, kept_, s, memory);
+        for (std::size_t i = s.chunks.size(); i-- > 0;)
+          carry(s.chunks[i], states.at[i], states.at[i + 1], dstate, memory);
+      }
     });
   }
 
  private:
   long rows() const { return x_.pieces() * x_.k.sizes[1]; }
   scratch memory_of(int thread) const { return {scratch_.data() + thread * scratch_floats_}; }
-  const float* state_at(long slot) const { return kept_.states.data() + slot * depth_ * columns_; }
   /// A chunk's rows in a block of all pieces' rows.
   matrix part(const float_block& block, const chunk& c, long width) const {
     return matrix::dense(block.data() + (c.piece * x_.k.sizes[1] + c.first) * width, {c.length, width});
-  }
-  matrix start_gradient(const chunk& c) const {
-    return matrix::dense(starts_.data() + c.number * depth_ * columns_, {depth_, columns_});
   }
   void add(const matrix& to, const const_matrix& x, const const_matrix& y, float factor) const {
     kernels_.add_products(to.data, x.data, y.data, factor, to.size());
   }
 
   /// Sums over the query heads of the group, in order.
-  void find_alone(const chunk& c, scratch memory) const {
+  void find_alone(const chunk& c, const float* state, scratch memory) const {
     const chunk_vectors vectors(x_, c, memory);
-    const const_matrix start = vectors.start(state_at(kept_.plan.slot(c)), memory);
+    const const_matrix start = vectors.start(state, memory);
     const const_matrix values = values_of(x_, kept_, c);
-    const matrix dkeys = part(keys_, c, depth_), dvalues = part(values_, c, columns_), dstart = start_gradient(c);
-    if (x_.group() == 0) clear(dkeys), clear(dvalues), clear(dstart);
+    const matrix dkeys = part(keys_, c, depth_), dvalues = part(values_, c, columns_);
+    if (x_.group() == 0) clear(dkeys), clear(dvalues);
     if (vectors.decays) clear(part(sums_, c, depth_));
     for (long h = c.head * x_.group(); h < (c.head + 1) * x_.group(); ++h) {
       scratch mine = memory;
@@ -78,7 +82,6 @@ class backward_pass {
       kernels_.keep_below(dlinks.data, c.length, true);
       multiply(dkeys, transposed(const_matrix(dlinks)), queries, how, mine);
       multiply(dvalues, transposed(const_matrix(links)), d, how, mine);
-      multiply(dstart, transposed(queries), d, how, mine);
       const matrix dqueries = mine.take(c.length, depth_);
       multiply(dqueries, d, transposed(start), product::replaces, mine);
       multiply(dqueries, dlinks, vectors.keys, product::adds, mine);
@@ -88,21 +91,25 @@ class backward_pass {
   }
 
   /// dstate: of the state after the chunk, becomes that of the state before it.
-  void carry(const chunk& c, const matrix& dstate, scratch memory) const {
+  void carry(const chunk& c, const float* state, const float* state_after, const matrix& dstate, scratch memory) const {
     const chunk_vectors vectors(x_, c, memory);
-    const const_matrix start = vectors.start(state_at(kept_.plan.slot(c)), memory);
+    const const_matrix start = vectors.start(state, memory);
     const const_matrix values = values_of(x_, kept_, c);
-    const matrix dkeys = part(keys_, c, depth_), dvalues = part(values_, c, columns_), dstart = start_gradient(c);
+    const matrix dkeys = part(keys_, c, depth_), dvalues = part(values_, c, columns_);
     float* channel_sums = memory.take(depth_);
     if (vectors.decays) {
-      kernels_.row_products(channel_sums, state_at(kept_.plan.slot(c) + 1), dstate.data, depth_, columns_);
+      kernels_.row_products(channel_sums, state_after, dstate.data, depth_, columns_);
       float* last = part(sums_, c, depth_).data + (c.length - 1) * depth_;
       for (long d = 0; d < depth_; ++d) last[d] += channel_sums[d];
       scale_rows_by(dstate, vectors.last());
     }
     multiply(dvalues, vectors.keys, const_matrix(dstate), product::adds, memory);
     multiply(dkeys, values, transposed(const_matrix(dstate)), product::adds, memory);
-    for (long n = 0; n < dstate.size(); ++n) dstate.data[n] += dstart.data[n];
+    for (long h = c.head * x_.group(); h < (c.head + 1) * x_.group(); ++h) {
+      scratch mine = memory;
+      multiply(dstate, transposed(vectors.queries(h, mine)), rows_of(dout_, c.batch, c.first, c.length, h),
+               product::adds, mine);
+    }
     matrix derase;
     if (x_.beta.data) derase = erase_backward(c, vectors, start, values, dstate, memory);
     if (vectors.decays) {
@@ -195,8 +202,8 @@ class backward_pass {
   const recurrence_gradients& to_;
   const chunk_kernel_table& kernels_;
   long depth_, columns_, scratch_floats_;
-  // [B, G, T, ...]: bar k~, bar w, and what bar a is made of; bar S~ of each chunk.
-  float_block keys_, values_, starts_, sums_, scratch_;
+  // [B, G, T, ...]: bar k~, bar w, and what bar a is made of.
+  float_block keys_, values_, sums_, scratch_;
 };
 
 }  // namespace

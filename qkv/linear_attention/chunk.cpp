@@ -64,6 +64,23 @@ class cutter {
   std::vector<float> sums_;
 };
 
+/// Fills in what the plan says about stretches.
+void join_to_stretches(chunk_plan& plan, long pieces) {
+  const std::span<const chunk> all(plan.chunks);
+  std::size_t n = 0;
+  for (long piece = 0; piece < pieces; ++piece) {
+    plan.first.push_back(long(plan.stretches.size()));
+    while (n < all.size() && all[n].piece == piece) {
+      const std::size_t first = n;
+      for (long tokens = 0; n < all.size() && all[n].piece == piece; ++n)
+        if ((tokens += all[n].length) > chunk_side) break;
+      plan.stretches.push_back({long(plan.stretches.size()) + piece, all.subspan(first, n - first)});
+      plan.most_chunks = std::max(plan.most_chunks, long(n - first));
+    }
+  }
+  plan.first.push_back(long(plan.stretches.size()));
+}
+
 }  // namespace
 
 chunk_plan plan_chunks(const recurrence& x) {
@@ -71,22 +88,20 @@ chunk_plan plan_chunks(const recurrence& x) {
   std::vector<std::vector<long>> starts(pieces);
   parallel_for(pieces, [&](long piece, int) { starts[piece] = cutter(x, piece).starts(); });
   chunk_plan plan;
-  for (long piece = 0; piece < pieces; ++piece) {
-    plan.first.push_back(long(plan.chunks.size()));
+  for (long piece = 0; piece < pieces; ++piece)
     for (std::size_t n = 0; n < starts[piece].size(); ++n) {
       const long first = starts[piece][n], end = n + 1 < starts[piece].size() ? starts[piece][n + 1] : tokens;
-      plan.chunks.push_back({long(plan.chunks.size()), piece, piece / heads, piece % heads, first, end - first});
+      plan.chunks.push_back({piece, piece / heads, piece % heads, first, end - first});
     }
-  }
-  plan.first.push_back(long(plan.chunks.size()));
+  join_to_stretches(plan, pieces);
   return plan;
 }
 
-long scratch_size(const recurrence& x) {
+long scratch_size(const recurrence& x, long chunks) {
   const long side = std::max({chunk_side, x.depth(), x.columns()}), panels = (side + 64) * side;
+  const long state = x.depth() * x.columns() + 16, row = x.depth() + 16;
   // Vectors of a chunk and their gradients, triangles, states, one operand in panels.
-  return 10 * (chunk_side * (x.depth() + 16)) + 4 * chunk_side * chunk_side + 2 * (x.depth() * x.columns() + 16) +
-         4 * (x.depth() + 16) + panels;
+  return 10 * chunk_side * row + 4 * chunk_side * chunk_side + (1 + chunks) * state + 4 * row + panels;
 }
 
 void multiply(const matrix& c, const const_matrix& a, const const_matrix& b, product how, scratch memory) {

@@ -17,6 +17,7 @@
 // eq. 10: the UT transform) invert its matrix instead, so that all chunks can be inverted before the first state is
 // known; that is for machines with many more units than heads.  Substitution rounds no worse than the recurrence.
 #pragma once
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -46,18 +47,25 @@ struct recurrence {
 
 /// Tokens `first` .. first + length - 1 of one key head of one sequence.
 struct chunk {
-  long number, piece, batch, head, first, length;
+  long piece, batch, head, first, length;
+};
+
+/// Chunks of at most chunk_side tokens together.  Only the states before stretches are kept, so that memory does not
+/// grow where strong decays make chunks short; the backward pass and the outputs find those in between again.
+struct stretch {
+  long slot;  ///< of the state before it; the state after it is in the next one
+  std::span<const chunk> chunks;
 };
 
 /// The chunks of all pieces, in order.  A function of shapes and decays, never of threads.
 struct chunk_plan {
   std::vector<chunk> chunks;
-  std::vector<long> first;  ///< of each piece, into chunks; and their number
+  std::vector<stretch> stretches;
+  std::vector<long> first;  ///< of each piece, into stretches; and their number
+  long most_chunks = 0;     ///< in a stretch
 
-  /// Where the state before a chunk stands; the state after it follows.
-  long slot(const chunk& c) const { return c.number + c.piece; }
   long first_slot(long piece) const { return first[piece] + piece; }
-  long last_slot(long piece) const { return first[piece + 1] + piece; }
+  long slots() const { return long(stretches.size() + first.size()) - 1; }
 };
 chunk_plan plan_chunks(const recurrence& x);
 
@@ -67,8 +75,8 @@ struct scratch {
   float* take(long count) { return std::exchange(next, next + (count + 15) / 16 * 16); }
   matrix take(long rows, long columns) { return matrix::dense(take(rows * columns), {rows, columns}); }
 };
-/// Floats of scratch that one chunk needs, forward or backward.
-long scratch_size(const recurrence& x);
+/// Floats of scratch that a stretch of so many chunks needs, forward or backward.
+long scratch_size(const recurrence& x, long chunks);
 
 /// Rows `first` .. of one head of one sequence.
 template <class T>

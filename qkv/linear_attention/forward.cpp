@@ -8,56 +8,67 @@
 namespace qkv::detail {
 namespace {
 
+/// The state after a chunk from S~ (which may stand in the same place), k~ and w.
+void finish_step(const matrix& after, const const_matrix& start, const chunk_vectors& vectors,
+                 const const_matrix& values, scratch memory) {
+  if (after.data != start.data) copy_rows(after, start);
+  multiply(after, transposed(vectors.keys), values, product::adds, memory);
+  if (vectors.decays) scale_rows_by(after, vectors.last());
+}
+
 class forward_pass {
  public:
   forward_pass(const recurrence& x, const kept_states& kept)
       : x_(x),
         kept_(kept),
         state_floats_(x.depth() * x.columns()),
-        scratch_floats_(scratch_size(x)),
+        scratch_floats_(scratch_size(x, kept.plan.most_chunks)),
         scratch_(scratch_floats_ * thread_count()) {}
 
-  void find_states(view<float, 4> state) {
+  void find_states_of_all(view<float, 4> state) {
     parallel_for(x_.pieces(), [&](long piece, int thread) {
-      float* outside = state.data + piece * state_floats_;
-      std::copy_n(outside, state_floats_, state_at(kept_.plan.first_slot(piece)));
+      float *outside = state.data + piece * state_floats_, *here = state_at(kept_.plan.first_slot(piece));
+      std::copy_n(outside, state_floats_, here);
       for (long n = kept_.plan.first[piece]; n < kept_.plan.first[piece + 1]; ++n)
-        step(kept_.plan.chunks[n], memory_of(thread));
-      std::copy_n(state_at(kept_.plan.last_slot(piece)), state_floats_, outside);
+        for (const chunk& c : kept_.plan.stretches[n].chunks) {
+          const bool last = &c == &kept_.plan.stretches[n].chunks.back();
+          float* after = last ? state_at(kept_.plan.stretches[n].slot + 1) : between(thread);
+          step(c, here, after, memory_of(thread));
+          here = after;
+        }
+      std::copy_n(here, state_floats_, outside);
     });
   }
   void find_outputs(view<float, 4> out) {
-    parallel_for(long(kept_.plan.chunks.size()),
-                 [&](long n, int thread) { read(kept_.plan.chunks[n], out, memory_of(thread)); });
+    parallel_for(long(kept_.plan.stretches.size()), [&](long n, int thread) {
+      const stretch& s = kept_.plan.stretches[n];
+      scratch memory = memory_of(thread);
+      const states_in_stretch states = find_states(x_, kept_, s, memory);
+      for (std::size_t i = 0; i < s.chunks.size(); ++i) read(s.chunks[i], states.at[i], out, memory);
+    });
   }
 
  private:
   float* state_at(long slot) const { return kept_.states.data() + slot * state_floats_; }
   scratch memory_of(int thread) const { return {scratch_.data() + thread * scratch_floats_}; }
+  /// Where the states within a stretch come and go: the last place of a thread's scratch.
+  float* between(int thread) const { return scratch_.data() + (thread + 1) * scratch_floats_ - state_floats_; }
 
-  /// From the state before a chunk to the one after it.
-  void step(const chunk& c, scratch memory) const {
+  void step(const chunk& c, const float* before, float* after, scratch memory) const {
     const chunk_vectors vectors(x_, c, memory);
-    const float* before = state_at(kept_.plan.slot(c));
-    const matrix after = matrix::dense(state_at(kept_.plan.slot(c) + 1), {x_.depth(), x_.columns()});
     const const_matrix start = vectors.start(before, memory);
-    copy_rows(after, start);
-    const_matrix values = rows_of(x_.v, c.batch, c.first, c.length, c.head);
     if (x_.beta.data) {
       const matrix corrected = corrected_values(x_, kept_, c);
-      copy_rows(corrected, values);
+      copy_rows(corrected, rows_of(x_.v, c.batch, c.first, c.length, c.head));
       multiply(corrected, vectors.erase, start, product::adds, memory);
       chunk_kernels_now().solve(vectors.erasures(memory).data, corrected.data, c.length, x_.columns());
-      values = corrected;
     }
-    multiply(after, transposed(vectors.keys), values, product::adds, memory);
-    if (vectors.decays) scale_rows_by(after, vectors.last());
+    finish_step(matrix::dense(after, start.sizes), start, vectors, values_of(x_, kept_, c), memory);
   }
 
-  void read(const chunk& c, view<float, 4> out, scratch memory) const {
+  void read(const chunk& c, const float* state, view<float, 4> out, scratch memory) const {
     const chunk_vectors vectors(x_, c, memory);
-    const const_matrix start = vectors.start(state_at(kept_.plan.slot(c)), memory);
-    const const_matrix values = values_of(x_, kept_, c);
+    const const_matrix start = vectors.start(state, memory), values = values_of(x_, kept_, c);
     for (long h = c.head * x_.group(); h < (c.head + 1) * x_.group(); ++h) {
       scratch mine = memory;
       const const_matrix queries = vectors.queries(h, mine);
@@ -79,12 +90,29 @@ class forward_pass {
 
 kept_states run_causal(const recurrence& x, view<float, 4> out, view<float, 4> state) {
   kept_states kept{plan_chunks(x), {}, {}};
-  kept.states = float_block((long(kept.plan.chunks.size()) + x.pieces()) * x.depth() * x.columns());
+  kept.states = float_block(kept.plan.slots() * x.depth() * x.columns());
   if (x.beta.data) kept.corrected = float_block(x.pieces() * x.k.sizes[1] * x.columns());
   forward_pass pass(x, kept);
-  pass.find_states(state);
+  pass.find_states_of_all(state);
   pass.find_outputs(out);
   return kept;
+}
+
+states_in_stretch find_states(const recurrence& x, const kept_states& kept, const stretch& s, scratch& memory) {
+  const long floats = x.depth() * x.columns();
+  const std::size_t chunks = s.chunks.size();
+  states_in_stretch states;
+  states.at[0] = kept.states.data() + s.slot * floats;
+  for (std::size_t n = 0; n + 1 < chunks; ++n) {
+    float* after = memory.take(floats);
+    scratch rest = memory;
+    const chunk_vectors vectors(x, s.chunks[n], rest);
+    const const_matrix start = vectors.start(states.at[n], rest);
+    finish_step(matrix::dense(after, start.sizes), start, vectors, values_of(x, kept, s.chunks[n]), rest);
+    states.at[n + 1] = after;
+  }
+  states.at[chunks] = states.at[0] + floats;
+  return states;
 }
 
 matrix corrected_values(const recurrence& x, const kept_states& kept, const chunk& c) {

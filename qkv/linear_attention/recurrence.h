@@ -1,6 +1,8 @@
 // recurrence: what is left of a call once feature maps, the normaliser and the defaults are dealt with, on views of
 // float32; and the passes over it.  Internal to this room.
 #pragma once
+#include <array>
+
 #include "qkv/base/memory.h"
 #include "qkv/linear_attention/chunk.h"
 
@@ -20,9 +22,15 @@ class float_block {
 /// What the forward pass keeps for the backward pass.
 struct kept_states {
   chunk_plan plan;
-  float_block states;     ///< the state before each chunk, and after the last one of each piece: see chunk_plan::slot
+  float_block states;     ///< the state before each stretch, and after the last one of each piece, by slot
   float_block corrected;  ///< [B, G, T, E]: what the delta rules write in place of v
 };
+
+/// The states before each chunk of a stretch and, last, after it; those that are not kept are found again in `memory`.
+struct states_in_stretch {
+  std::array<const float*, chunk_side + 1> at;
+};
+states_in_stretch find_states(const recurrence& x, const kept_states& kept, const stretch& s, scratch& memory);
 
 /// What the delta rules write in place of a chunk's v, and what its rule writes: that, or v itself.
 matrix corrected_values(const recurrence& x, const kept_states& kept, const chunk& c);

@@ -1,6 +1,7 @@
 // Chunks of tokens against the oracle, which takes one token at a time.
 #include <cstring>
 
+#include "qkv/base/memory.h"
 #include "qkv/base/threads.h"
 #include "tests/linear_attention/random_case.h"
 #include "tests/numbers/every_set.h"
@@ -66,6 +67,24 @@ TEST_P(LinearAttention, DecaysOfAnyStrength) {
       const linear_inputs x = inputs_of(c);
       expect_close(run_chunks(x), run_oracle(x), 2e-5, to_string(c));
     }
+}
+
+TEST_P(LinearAttention, StrongDecaysTakeNoMoreMemory) {
+  const auto memory_with = [](double decay) {
+    const linear_case c{.seed = 12,
+                        .queries = 20000,
+                        .keys = 20000,
+                        .channels = 16,
+                        .values = 16,
+                        .rule = update_rule::gated,
+                        .decay = decay};
+    const linear_inputs x = inputs_of(c);
+    const std::size_t before = memory_in_use().in_use;
+    reset_memory_peak();
+    linear_attention_forward(x.q, x.k, x.v, x.options);
+    return double(memory_in_use().peak - before);
+  };
+  EXPECT_LT(memory_with(50), 2 * memory_with(0.01));
 }
 
 TEST_P(LinearAttention, ADecayOfMinusInfinityForgets) {
