@@ -35,19 +35,18 @@ class backward_pass {
 
   void run() {
     parallel_for(long(kept_.plan.stretches.size()), [&](long n, int thread) {
-      const stretch& s = kept_.plan.stretches[n];
+      const auto chunks = kept_.plan.chunks_of(kept_.plan.stretches[n]);
       scratch memory = memory_of(thread);
-      const states_in_stretch states = find_states(x_, kept_, s, memory);
-      for (std::size_t i = 0; i < s.chunks.size(); ++i) find_alone(s.chunks[i], states.at[i], memory);
+      const states_in_stretch states = find_states(x_, kept_, kept_.plan.stretches[n], memory);
+      for (std::size_t i = 0; i < chunks.size(); ++i) find_alone(chunks[i], states.at[i], memory);
     });
     parallel_for(x_.pieces(), [&](long piece, int thread) {
       const matrix dstate = matrix::dense(to_.dstate.data + piece * depth_ * columns_, {depth_, columns_});
       for (long n = kept_.plan.first[piece + 1] - 1; n >= kept_.plan.first[piece]; --n) {
-        const stretch& s = kept_.plan.stretches[n];
+        const auto chunks = kept_.plan.chunks_of(kept_.plan.stretches[n]);
         scratch memory = memory_of(thread);
-        const states_in_stretch states = find_states(x_, kept_, s, memory);
-        for (std::size_t i = s.chunks.size(); i-- > 0;)
-          carry(s.chunks[i], states.at[i], states.at[i + 1], dstate, memory);
+        const states_in_stretch states = find_states(x_, kept_, kept_.plan.stretches[n], memory);
+        for (std::size_t i = chunks.size(); i-- > 0;) carry(chunks[i], states.at[i], states.at[i + 1], dstate, memory);
       }
     });
   }

@@ -66,16 +66,16 @@ class cutter {
 
 /// Fills in what the plan says about stretches.
 void join_to_stretches(chunk_plan& plan, long pieces) {
-  const std::span<const chunk> all(plan.chunks);
-  std::size_t n = 0;
+  const long end = long(plan.chunks.size());
+  long n = 0;
   for (long piece = 0; piece < pieces; ++piece) {
     plan.first.push_back(long(plan.stretches.size()));
-    while (n < all.size() && all[n].piece == piece) {
-      const std::size_t first = n;
-      for (long tokens = 0; n < all.size() && all[n].piece == piece; ++n)
-        if ((tokens += all[n].length) > chunk_side) break;
-      plan.stretches.push_back({long(plan.stretches.size()) + piece, all.subspan(first, n - first)});
-      plan.most_chunks = std::max(plan.most_chunks, long(n - first));
+    while (n < end && plan.chunks[n].piece == piece) {
+      const long first = n;
+      for (long tokens = 0; n < end && plan.chunks[n].piece == piece; ++n)
+        if ((tokens += plan.chunks[n].length) > chunk_side) break;
+      plan.stretches.push_back({long(plan.stretches.size()) + piece, first, n - first});
+      plan.most_chunks = std::max(plan.most_chunks, n - first);
     }
   }
   plan.first.push_back(long(plan.stretches.size()));

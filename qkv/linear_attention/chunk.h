@@ -53,8 +53,8 @@ struct chunk {
 /// Chunks of at most chunk_side tokens together.  Only the states before stretches are kept, so that memory does not
 /// grow where strong decays make chunks short; the backward pass and the outputs find those in between again.
 struct stretch {
-  long slot;  ///< of the state before it; the state after it is in the next one
-  std::span<const chunk> chunks;
+  long slot;          ///< of the state before it; the state after it is in the next one
+  long first, count;  ///< its chunks
 };
 
 /// The chunks of all pieces, in order.  A function of shapes and decays, never of threads.
@@ -64,6 +64,7 @@ struct chunk_plan {
   std::vector<long> first;  ///< of each piece, into stretches; and their number
   long most_chunks = 0;     ///< in a stretch
 
+  std::span<const chunk> chunks_of(const stretch& s) const { return {chunks.data() + s.first, std::size_t(s.count)}; }
   long first_slot(long piece) const { return first[piece] + piece; }
   long slots() const { return long(stretches.size() + first.size()) - 1; }
 };

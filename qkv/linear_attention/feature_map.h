@@ -22,8 +22,17 @@ class feature_map {
   /// The identity: nothing is computed or copied.
   feature_map() = default;
   template <class F>
-  requires(!std::same_as<std::remove_cvref_t<F>, feature_map>) feature_map(F f)
-      : rule_(std::make_shared<const compiled<F>>(f)) {}
+    requires(!std::same_as<std::remove_cvref_t<F>, feature_map>)
+  feature_map(F f) {
+    if constexpr (!std::invocable<const F&, real_scalar>)
+      static_assert(!sizeof(F),
+                    "qkv: a feature map is a lambda [](auto x) { return ...; } of one channel's number, generic, so "
+                    "that it also runs on SIMD lanes and derivatives");
+    else if constexpr (!std::convertible_to<std::invoke_result_t<const F&, real_scalar>, real_scalar>)
+      static_assert(!sizeof(F), "qkv: a feature map returns the new number of its channel");
+    else
+      rule_ = std::make_shared<const compiled<F>>(f);
+  }
 
   bool is_identity() const { return !rule_; }
 
@@ -102,7 +111,7 @@ namespace features {
 
 /// x itself.
 inline const feature_map identity{};
-/// max(x, 0); NaN stays NaN (Kasai et al. 2021, T2R, arXiv:2103.13076, eq. 4 without its matrix).
+/// max(x, 0); NaN stays NaN (Kasai et al. 2021, arXiv:2103.13076, without its matrix).
 inline const feature_map relu{[](auto x) { return select(x <= 0, decltype(x)(0), x); }};
 /// elu(x) + 1: x + 1 above 0, exp(x) below; always positive (Katharopoulos et al. 2020, arXiv:2006.16236, eq. 7).
 inline const feature_map elu_plus_one{

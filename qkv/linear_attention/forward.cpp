@@ -29,22 +29,23 @@ class forward_pass {
     parallel_for(x_.pieces(), [&](long piece, int thread) {
       float *outside = state.data + piece * state_floats_, *here = state_at(kept_.plan.first_slot(piece));
       std::copy_n(outside, state_floats_, here);
-      for (long n = kept_.plan.first[piece]; n < kept_.plan.first[piece + 1]; ++n)
-        for (const chunk& c : kept_.plan.stretches[n].chunks) {
-          const bool last = &c == &kept_.plan.stretches[n].chunks.back();
-          float* after = last ? state_at(kept_.plan.stretches[n].slot + 1) : between(thread);
+      for (long n = kept_.plan.first[piece]; n < kept_.plan.first[piece + 1]; ++n) {
+        const stretch& s = kept_.plan.stretches[n];
+        for (const chunk& c : kept_.plan.chunks_of(s)) {
+          float* after = &c == &kept_.plan.chunks_of(s).back() ? state_at(s.slot + 1) : between(thread);
           step(c, here, after, memory_of(thread));
           here = after;
         }
+      }
       std::copy_n(here, state_floats_, outside);
     });
   }
   void find_outputs(view<float, 4> out) {
     parallel_for(long(kept_.plan.stretches.size()), [&](long n, int thread) {
-      const stretch& s = kept_.plan.stretches[n];
+      const auto chunks = kept_.plan.chunks_of(kept_.plan.stretches[n]);
       scratch memory = memory_of(thread);
-      const states_in_stretch states = find_states(x_, kept_, s, memory);
-      for (std::size_t i = 0; i < s.chunks.size(); ++i) read(s.chunks[i], states.at[i], out, memory);
+      const states_in_stretch states = find_states(x_, kept_, kept_.plan.stretches[n], memory);
+      for (std::size_t i = 0; i < chunks.size(); ++i) read(chunks[i], states.at[i], out, memory);
     });
   }
 
@@ -100,18 +101,18 @@ kept_states run_causal(const recurrence& x, view<float, 4> out, view<float, 4> s
 
 states_in_stretch find_states(const recurrence& x, const kept_states& kept, const stretch& s, scratch& memory) {
   const long floats = x.depth() * x.columns();
-  const std::size_t chunks = s.chunks.size();
+  const auto chunks = kept.plan.chunks_of(s);
   states_in_stretch states;
   states.at[0] = kept.states.data() + s.slot * floats;
-  for (std::size_t n = 0; n + 1 < chunks; ++n) {
+  for (std::size_t n = 0; n + 1 < chunks.size(); ++n) {
     float* after = memory.take(floats);
     scratch rest = memory;
-    const chunk_vectors vectors(x, s.chunks[n], rest);
+    const chunk_vectors vectors(x, chunks[n], rest);
     const const_matrix start = vectors.start(states.at[n], rest);
-    finish_step(matrix::dense(after, start.sizes), start, vectors, values_of(x, kept, s.chunks[n]), rest);
+    finish_step(matrix::dense(after, start.sizes), start, vectors, values_of(x, kept, chunks[n]), rest);
     states.at[n + 1] = after;
   }
-  states.at[chunks] = states.at[0] + floats;
+  states.at[chunks.size()] = states.at[0] + floats;
   return states;
 }
 

@@ -15,13 +15,16 @@
 
 namespace qkv {
 
-/// How a token writes to the state S [D, E]; k, v, g (decay) and b (beta) are those of token t:
-///   linear        S_t = S_{t-1} + k v'                                  Katharopoulos et al. 2020, eq. 18
-///   gated         S_t = exp(g) S_{t-1} + k v'                           Yang et al. 2023, arXiv:2312.06635, eq. 3
-///   delta         S_t = S_{t-1} + b k (v - S_{t-1}' k)'                 Yang et al. 2024, arXiv:2406.06484,
-///   section 2.2 gated_delta   the same from exp(g) S_{t-1} instead of S_{t-1}       Yang et al. 2024,
-///   arXiv:2412.06464, eq. 10
+/// How a token writes to the state S [D, E].  k, v, g (decay) and b (beta) are those of token t:
+///
+///     linear        S_t = S_{t-1} + k v'
+///     gated         S_t = exp(g) S_{t-1} + k v'
+///     delta         S_t = S_{t-1} + b k (v - S_{t-1}' k)'
+///     gated_delta   S_t = exp(g) S_{t-1} + b k (v - exp(g) S_{t-1}' k)'
+///
 /// They are the update rules of ONNX's operator LinearAttention (opset 27), under the same names.
+/// Source: Katharopoulos et al. 2020 (arXiv:2006.16236, eq. 18), Yang et al. 2023 (arXiv:2312.06635, eq. 3), Yang et al.
+/// 2024 (arXiv:2406.06484, section 2.2), Yang et al. 2024 (arXiv:2412.06464, eq. 10).
 enum class update_rule { linear, gated, delta, gated_delta };
 
 /// "linear", "gated", "delta", "gated_delta".
@@ -31,8 +34,7 @@ struct linear_attention_options {
   update_rule rule = update_rule::linear;
   /// phi, applied to every channel of queries and keys: ready-made or [](auto x) { return ...; }.
   feature_map features = features::identity;
-  /// Query t reads S_t; otherwise every query reads the state after the last key (rule linear only; S may differ from
-  /// T).
+  /// Query t reads S_t; otherwise all queries read the state after the last key (rule linear; S may differ from T).
   bool causal = true;
   /// Divides by what the same recurrence gives for values of 1: sum over s of phi(q_t) . phi(k_s).  Rules linear and
   /// gated.  The state then has a column more, the sum of keys.  A query whose divisor is 0 gives 0 and no gradient.
@@ -55,9 +57,8 @@ struct linear_attention_memory;
 /// A finished forward pass and what its backward pass needs.  Shares storage with its inputs: leave them as they are.
 class linear_attention_run {
  public:
-  tensor out;  ///< [B, T, H, E]
-  tensor
-      state;  ///< after the last token: [B, G, D, E], [B, G, D, E + 1] when normalised; the next call's options.state
+  tensor out;    ///< [B, T, H, E]
+  tensor state;  ///< after the last token, as in the options, for the next call: [B, G, D, E or E + 1]
 
   /// Gradients of sum(out * dout) + sum(state * dstate).  dout [B, T, H, E]; dstate like state, left out: zeros.
   /// Throws shape_error.  Cost: about three times the forward pass; memory as there.
