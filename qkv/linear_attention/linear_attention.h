@@ -23,8 +23,8 @@ namespace qkv {
 ///     gated_delta   S_t = exp(g) S_{t-1} + b k (v - exp(g) S_{t-1}' k)'
 ///
 /// They are the update rules of ONNX's operator LinearAttention (opset 27), under the same names.
-/// Source: Katharopoulos et al. 2020 (arXiv:2006.16236, eq. 18), Yang et al. 2023 (arXiv:2312.06635, eq. 3), Yang et al.
-/// 2024 (arXiv:2406.06484, section 2.2), Yang et al. 2024 (arXiv:2412.06464, eq. 10).
+/// Source: Katharopoulos et al. 2020 (arXiv:2006.16236, eq. 18), Yang et al. 2023 (arXiv:2312.06635, eq. 3), Yang et
+/// al. 2024 (arXiv:2406.06484, section 2.2), Yang et al. 2024 (arXiv:2412.06464, eq. 10).
 enum class update_rule { linear, gated, delta, gated_delta };
 
 /// "linear", "gated", "delta", "gated_delta".

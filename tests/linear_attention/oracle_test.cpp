@@ -58,6 +58,21 @@ TEST(OracleLinearAttention, AGateFadesTheStateBeforeItIsRead) {
   EXPECT_LE(difference(out, tensor({1, 3, 1, 1}, {5, 3.5, 2.75})), 1e-6);
 }
 
+/// Worked out from the text of ONNX's operator: decay, retrieve, correct, write, read.
+TEST(OracleLinearAttention, TheGatedDeltaRuleIsOnnxs) {
+  const tensor q({1, 3, 1, 2}, {1, 0.5, -0.5, 1, 0.25, 0.75}), k({1, 3, 1, 2}, {0.6, 0.8, 0.8, -0.6, 0, 1});
+  const tensor v({1, 3, 1, 2}, {1, 2, 3, -1, 0.5, 0.25});
+  const linear_attention_options options{.rule = update_rule::gated_delta,
+                                         .decay = tensor({1, 3, 1, 2}, {-0.1, -0.5, -0.2, -0.05, -1, -0.25}),
+                                         .beta = tensor({1, 3, 1}, {0.9, 0.5, 0.25}),
+                                         .state = tensor({1, 1, 2, 2}, {0.5, -1, 2, 0.25})};
+  const tensor out({1, 3, 1, 2}, {0.5948458834, 0.9548880292, -0.5901429438, 1.2225498224, 0.1632198147, 0.6252171532});
+  const tensor state({1, 1, 2, 2}, {0.5946138278, 0.0945185349, 0.1095656248, 1.1474145917});
+  EXPECT_LE(difference(oracle::linear_attention(q, k, v, options), out), 1e-6);
+  EXPECT_LE(difference(oracle::linear_attention_forward(q, k, v, options).state, state), 1e-6);
+  EXPECT_LE(difference(linear_attention(q, k, v, options), out), 1e-6);
+}
+
 TEST(OracleLinearAttention, TheLastStateIsReturned) {
   const tensor k({1, 2, 1, 2}, {1, 2, 3, 4}), v({1, 2, 1, 1}, {10, 1});
   EXPECT_EQ(values_of(oracle::linear_attention_forward(k, k, v).state), (std::vector<double>{13, 24}));
