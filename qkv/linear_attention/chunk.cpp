@@ -11,7 +11,7 @@
 namespace qkv::detail {
 namespace {
 
-constexpr float most_decay = 16;  // exp(-16) .. exp(16): their products stay far from fp32's ends
+constexpr float most_decay = 32;  // exp(-32) .. exp(32): their products stay far from fp32's ends
 
 /// Whether all numbers of a row are finite.
 bool finite(const float* x, long count) {

@@ -10,7 +10,7 @@
 //     o_t = S~' q~_t + sum over j <= t of (q~_t . k~_j) w_j
 //     S after the chunk = exp(a_C) (S~ + sum over j of k~_j w_j')
 //
-// Nothing overflows, because a chunk ends where a_t leaves [-16, 16]; the chunk of one token is the recurrence itself.
+// Nothing overflows, because a chunk ends where a_t leaves [-32, 32]; the chunk of one token is the recurrence itself.
 // A token with a NaN or an infinity is a chunk alone, so that it does not meet the tokens before it in a product.
 //
 // The system for w is solved by substitution, from the first token to the last.  Yang et al. 2024 (arXiv:2406.06484,

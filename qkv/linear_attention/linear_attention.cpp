@@ -60,6 +60,7 @@ tensor readable(const char* name, const tensor& t) {
 
 /// Calls work(batch, token) for all rows of heads, on all threads.
 void each_token(const tensor& x, auto work) {
+  if (x.size() == 0) return;
   const long tokens = x.dim(1);
   parallel_for(x.dim(0) * tokens, [&](long n, int) { work(n / tokens, n % tokens); });
 }

@@ -51,6 +51,24 @@ TEST_P(LinearAttention, EveryRuleAtTheBordersOfChunks) {
     }
 }
 
+TEST_P(LinearAttention, NoSequencesAndNoQueryHeads) {
+  for (const auto& [batch, group] : {std::pair{0l, 1l}, {2l, 0l}, {0l, 0l}})
+    for (int rule = 0; rule < 4; ++rule)
+      for (const bool causal : {true, false}) {
+        if (!causal && rule > 0) continue;
+        const linear_case c{.seed = 2,
+                            .batch = batch,
+                            .queries = 70,
+                            .keys = 70,
+                            .group = group,
+                            .rule = update_rule(rule),
+                            .causal = causal,
+                            .features = rule == 0 ? 1 : 0};
+        const linear_inputs x = inputs_of(c);
+        expect_close(run_chunks(x), run_oracle(x), 2e-5, to_string(c));
+      }
+}
+
 TEST_P(LinearAttention, DecaysOfAnyStrength) {
   for (const double decay : {1e-4, 0.5, 5.0, 50.0, 500.0})
     for (const bool channel_decay : {false, true}) {
