@@ -61,7 +61,7 @@ class linear_attention_run {
   tensor state;  ///< after the last token, as in the options, for the next call: [B, G, D, E or E + 1]
 
   /// Gradients of sum(out * dout) + sum(state * dstate).  dout [B, T, H, E]; dstate like state, left out: zeros.
-  /// Throws shape_error.  Cost: about three times the forward pass; memory as there.
+  /// Throws shape_error.  Cost: two to three times the forward pass; memory as there.
   linear_attention_gradients backward(const tensor& dout, const tensor& dstate = {}) const;
 
  private:
