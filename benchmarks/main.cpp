@@ -22,6 +22,7 @@ const std::vector<group> groups{
      {measure_attention, measure_one_query, measure_attention_inputs, measure_attention_masks,
       measure_attention_scores}},
     {"growth", "fused against N x N as sequences grow, time and memory", {measure_growth}},
+    {"linear_attention", "linear attention by rule, against softmax", {measure_linear_attention}},
     {"matmul", "products of linear layers", {measure_matmul}},
     {"training", "training a small decoder, tokens a second", {measure_training}, {measure_training_curves}},
 };
