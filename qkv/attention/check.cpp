@@ -160,7 +160,7 @@ struct checks {
     const dtype type = p.values.empty() ? dtype::float32 : p.values.type();
     if (*p.letters ? !fits(p) : p.values.empty())
       refuse(operation, name() + " " + (*p.letters ? wanted(p) : "with a shape"), found());
-    if (!p.values.contiguous())  // a formula that is kept reads it in place, and so sees what an optimiser has done to it
+    if (!p.values.contiguous())  // a formula that is kept reads it in place, and so sees what an optimiser does to it
       refuse(operation, name() + " contiguous in memory (to_contiguous() makes it so)",
              "strides " + to_string(p.values.strides()));
     const bool has_links = x.q.sizes[0] * x.q.sizes[1] * x.q.sizes[2] * x.k.sizes[1] > 0;
@@ -192,18 +192,16 @@ struct table_checks {
       const parameter flags{tensor::borrow(&nothing, use.shape, {0, 0, 0, 0}), "dense_mask", "B|1 H|1 T|1 S"};
       if (!all.fits(flags)) refuse(all.operation, "dense_mask " + all.wanted(flags), to_string(use.shape));
     } else if (use.column >= use.shape.back()) {
-      refuse(all.operation, "a table to have an entry " + text(use.column) + ", where the last link looks",
-             found());
+      refuse(all.operation, "a table to have an entry " + text(use.column) + ", where the last link looks", found());
     } else if (use.shape.size() == 2 && use.shape[0] > 1 && use.row >= use.shape[0]) {
-      refuse(all.operation, "a table to have a row " + text(use.row) + ", or one row for all sequences",
-             found());
+      refuse(all.operation, "a table to have a row " + text(use.row) + ", or one row for all sequences", found());
     }
   }
   static inline const float nothing = 0;
 };
 
-/// The learned tensors that scores look up, by looking at the links in the corners of the sequences that are first, last
-/// and longest.
+/// The learned tensors that scores look up, by looking at the links in the corners of the sequences that are first,
+/// last and longest.
 template <class T>
 struct lookup_checks {
   const checks<T>& all;
@@ -239,8 +237,8 @@ struct lookup_checks {
     const parameter& p = miss.tensor;
     refuse(all.operation,
            string(*p.name ? p.name : "parameter") + " to have an index " + text(miss.index) + " on axis " +
-               std::to_string(miss.axis) + ", where the link of query " + text(link.row) + " and key " + text(link.key) +
-               " of head " + text(link.head) + " looks",
+               std::to_string(miss.axis) + ", where the link of query " + text(link.row) + " and key " +
+               text(link.key) + " of head " + text(link.head) + " looks",
            to_string(p.values.shape()));
   }
 };

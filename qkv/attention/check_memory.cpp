@@ -29,7 +29,8 @@ void check_sizes(const char* operation, const char* name, const view<const float
 void check_given(const char* operation, const char* name, const view<const float, 4>& v, std::array<long, 4> wanted) {
   check_sizes<4>(operation, name, v, wanted);
   if (v.size() > 0 && v.sizes[3] > 1 && v.strides[3] != 1)
-    refuse(operation, string(name) + " with unit stride in its last axis", "a stride of " + std::to_string(v.strides[3]));
+    refuse(operation, string(name) + " with unit stride in its last axis",
+           "a stride of " + std::to_string(v.strides[3]));
 }
 void check_given(const char* operation, const char* name, const view<const float, 3>& v, std::array<long, 3> wanted) {
   check_sizes<3>(operation, name, v, wanted);
@@ -61,8 +62,16 @@ void check_gradients(const char* operation, const formula& f, const problem& x, 
       refuse(operation, std::string("memory for the gradient of ") + p.name, "a null pointer");
     const auto gradient = view<float, 1>::dense(learned[n], {p.values.size()});
     check_apart(operation, {{"a learned gradient", gradient}},
-                {{"q", x.q}, {"k", x.k}, {"v", x.v}, {"out", out}, {"lse", lse}, {"dout", dout}, {"dq", dq},
-                 {"dk", dk}, {"dv", dv}, {p.name, p.values}});
+                {{"q", x.q},
+                 {"k", x.k},
+                 {"v", x.v},
+                 {"out", out},
+                 {"lse", lse},
+                 {"dout", dout},
+                 {"dq", dq},
+                 {"dk", dk},
+                 {"dv", dv},
+                 {p.name, p.values}});
   }
 }
 

@@ -58,8 +58,8 @@ struct named_memory {
   const char* name;
   strided_memory memory;
 };
-/// Throws shape_error where a number would be written over another one: a result that overlaps itself, another result or
-/// what is read.
+/// Throws shape_error where a number would be written over another one: a result that overlaps itself, another result
+/// or what is read.
 void check_apart(const char* operation, std::initializer_list<named_memory> results,
                  std::initializer_list<named_memory> read);
 /// The same for everything that a backward pass writes; and that there is memory for what was learned.

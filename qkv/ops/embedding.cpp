@@ -51,6 +51,7 @@ void embedding_into(const tensor& y, const tensor& weight, const tensor& ids) {
 
 void embedding_backward_into(const tensor& dweight, const tensor& dy, const tensor& ids) {
   expect_shape(dy, result_shape(dweight, ids), op, "dy");
+  expect_apart(dweight, dy, op, "dweight", "dy");
   const tensor list = checked_ids(ids, dweight.dim(0));
   const auto* id = list.data<std::int32_t>();
   const auto from = rows_to_read(dy);

@@ -42,7 +42,7 @@ void forward(const tensor& y, const tensor& x, view<const float, 2> weight, cons
   expect_apart(y, epilogue.before, op, "y", "before"), expect_apart(epilogue.before, x, op, "before", "x");
   expect_apart(epilogue.before, epilogue.bias, op, "before", "bias");
   expect_apart(epilogue.before, epilogue.residual, op, "before", "residual");
-  if (!y.same_as(epilogue.residual)) expect_apart(y, epilogue.residual, op, "y", "residual");
+  expect_same_or_apart(y, epilogue.residual, op, "y", "residual");
   const forward_epilogue parts(epilogue, y.shape(), outputs);
   const auto to = rows_to_write(y, op, "y");
   tensor copy;
@@ -107,7 +107,7 @@ void linear_backward_input_into(const tensor& dx, const tensor& dy, const tensor
   expect_width(dy, w.sizes[0], op, "dy");
   expect_shape(dx, with_width(dy.shape(), w.sizes[1]), op, "dx");
   expect_apart(dx, dy, op, "dx", "dy"), expect_apart(dx, weight, op, "dx", "weight");
-  if (!dx.same_as(epilogue.before)) expect_apart(dx, epilogue.before, op, "dx", "before");
+  expect_same_or_apart(dx, epilogue.before, op, "dx", "before");
   const auto to = rows_to_write(dx, op, "dx");
   tensor copy;
   dense_product product{.a = matrix_of(dy, copy), .b = w, .c = result_view(to)};

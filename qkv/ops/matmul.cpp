@@ -62,7 +62,8 @@ void matmul_into(const tensor& c, const tensor& a, const tensor& b, writing writ
 void matmul_backward_into(const tensor& da, const tensor& db, const tensor& dc, const tensor& a, const tensor& b,
                           writing write) {
   expect_shape(dc, shape_of_product(a, b), op, "dc");
-  if (!da.empty() && !db.empty()) expect_apart(da, a, op, "da", "a"), expect_apart(da, db, op, "da", "db");
+  if (!da.empty() && !db.empty()) expect_apart(da, a, op, "da", "a");
+  if (write == writing::replace) expect_apart(da, db, op, "da", "db");  // sums may be added to one gradient
   if (!da.empty()) matmul_into(da, dc, transposed(b), write);
   if (!db.empty()) matmul_into(db, transposed(a), dc, write);
 }

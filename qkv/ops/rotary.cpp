@@ -13,6 +13,7 @@ constexpr const char* op = "rotary";
 void check(const tensor& y, const tensor& x, const rotary_table& table, long first) {
   expect_rank(x, 4, op, "x [B, T, H, D]");
   expect_shape(y, x.shape(), op, "y");
+  expect_same_or_apart(y, x, op, "y", "x");
   expect_rank(table.cosine, 2, op, "a table [length, D / 2]");
   const long width = 2 * table.cosine.dim(1), length = table.cosine.dim(0);
   expect_width(x, width, op, "x");

@@ -83,6 +83,10 @@ void expect_apart(const tensor& result, const tensor& input, const char* op, con
   if (overlap(result, input)) refuse(op, std::string(name) + " in memory of its own", std::string("memory of ") + of);
 }
 
+void expect_same_or_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of) {
+  if (!same_places(result, input)) expect_apart(result, input, op, name, of);
+}
+
 shape with_width(shape s, long width) {
   if (s.empty()) s.push_back(width);
   s.back() = width;

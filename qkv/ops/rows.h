@@ -37,6 +37,10 @@ void expect_rank(const tensor& t, long rank, const char* op, const std::string& 
 /// input's.  For ops that still read an input when they have begun to write.
 void expect_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of);
 
+/// The same for ops that read a number, or a row, before they write it: an input's own memory will do, another part of
+/// it will not.
+void expect_same_or_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of);
+
 /// x's shape with another last size.
 shape with_width(shape s, long width);
 /// The product of all sizes but the last.

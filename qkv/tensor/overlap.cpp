@@ -48,7 +48,8 @@ class meeting {
     if (steps == 0) return distance == 0 && moved;
     if (++tried_ > 4096) return true;
     long least = 0, most = 0;  // of the smaller steps together
-    for (int i = 0; i < steps - 1; ++i) least += steps_[i].bytes * steps_[i].least, most += steps_[i].bytes * steps_[i].most;
+    for (int i = 0; i < steps - 1; ++i)
+      least += steps_[i].bytes * steps_[i].least, most += steps_[i].bytes * steps_[i].most;
     const step& s = steps_[steps - 1];
     const double from = std::ceil(double(-most - distance) / double(s.bytes));
     const double to = std::floor(double(-least - distance) / double(s.bytes));
@@ -95,6 +96,12 @@ bool overlap(const strided_memory& a, const strided_memory& b) {
   meeting m;
   m.add(a, -1), m.add(b, 1);
   return m.possible(long(std::intptr_t(b.first) - std::intptr_t(a.first)), true);
+}
+
+bool same_places(const strided_memory& a, const strided_memory& b) {
+  bool same = a.first == b.first && a.element == b.element && std::ranges::equal(a.sizes, b.sizes);
+  for (std::size_t d = 0; same && d < a.sizes.size(); ++d) same = a.sizes[d] == 1 || a.strides[d] == b.strides[d];
+  return same;
 }
 
 bool overlaps_itself(const strided_memory& x) {

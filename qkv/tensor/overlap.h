@@ -21,6 +21,9 @@ struct strided_memory {
 /// Arrays of more than eight axes, or laid out against every custom, may be said to overlap where they do not.
 bool overlap(const strided_memory& a, const strided_memory& b);
 
+/// True when both have the same elements at the same places: what is written at a place is read nowhere else.
+bool same_places(const strided_memory& a, const strided_memory& b);
+
 /// True when two places of the array are the same memory, as with a stride of 0.
 bool overlaps_itself(const strided_memory& x);
 

@@ -30,7 +30,8 @@ class reader {
     for (const auto& p : parameters) load(p);
     // A weight that the configuration has no use for: one of them is not this model's.
     for (const auto& [name, value] : file_.tensors)
-      if (!name.starts_with(of_optimiser) && std::ranges::find(parameters, name, &nn::named_parameter::name) == parameters.end())
+      if (!name.starts_with(of_optimiser) &&
+          std::ranges::find(parameters, name, &nn::named_parameter::name) == parameters.end())
         complain(path_, "only weights that its configuration uses", name);
     return {std::move(model), facts(), optimiser_state()};
   }

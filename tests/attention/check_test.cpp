@@ -348,7 +348,9 @@ TEST(ReadyMadeParts, RefuseNumbersThatMakeNoSense) {
   EXPECT_EQ(message_of([] { softcap(0); }), "softcap: expected a cap above 0; found 0.000000");
   EXPECT_THAT(message_of([] { softcap(NAN); }), HasSubstr("found nan"));
   EXPECT_EQ(message_of([] { scale{NAN}; }), "scale: expected a finite number; found nan");
-  EXPECT_EQ(message_of([] { relative_bias(tensor({4, 32}), {.max_distance = 8}); }),
+  EXPECT_EQ(message_of([] {
+              relative_bias(tensor({4, 32}), {.max_distance = 8});
+            }),
             "relative_bias: expected a max_distance above 8, up to which every distance has a bucket; found 8");
   EXPECT_EQ(message_of([] { relative_bias(tensor({4, 3})); }), "relative_bias: expected at least 4 buckets; found 3");
   EXPECT_EQ(message_of([] { top_k(0); }), "top_k: expected a count of at least 1; found 0");

@@ -49,7 +49,8 @@ TEST_F(MaskEdges, ANumberOfALambdaIsHeldWithinThirtyTwoBits) {
 
 TEST_F(MaskEdges, AFlagIsWhatIsNotZeroInItsOwnType) {
   const tensor halves({1, 1, 1, 290}), whole({1, 1, 1, 290}, dtype::int32);
-  for (long j = 0; j < 290; ++j) halves.at<float>(0, 0, 0, j) = j % 3 ? 0.5f : 0, whole.at<std::int32_t>(0, 0, 0, j) = j % 3;
+  for (long j = 0; j < 290; ++j)
+    halves.at<float>(0, 0, 0, j) = j % 3 ? 0.5f : 0, whole.at<std::int32_t>(0, 0, 0, j) = j % 3;
   expect_equal(dense_mask(halves), dense_mask(whole));
   expect_equal(dense_mask(halves.to(dtype::bfloat16)), dense_mask(whole));
   expect_equal(dense_mask(halves.to(dtype::float64)), dense_mask(whole));

@@ -128,7 +128,8 @@ TEST_F(Train, RefusesWhatItWouldLearnInVain) {
                  "--steps: expected more than the 10 steps that the checkpoint has done; found 5");
   expect_refusal({"train", "--text", text(), "--out", out, "--resume"}, "expected more than the 10 steps");
   EXPECT_EQ(bytes_of_file(out), before);
-  EXPECT_EQ(json_of({"train", "--text", text(), "--out", out, "--resume", "--steps", "11", "--seconds", "0"})["step"], 11);
+  EXPECT_EQ(json_of({"train", "--text", text(), "--out", out, "--resume", "--steps", "11", "--seconds", "0"})["step"],
+            11);
 }
 
 // A limit on the size of files stands for a full disk where nobody may mount one.

@@ -126,15 +126,18 @@ class Documents(unittest.TestCase):
             self.fail("\n" + "\n".join(found))
 
     def test_every_filter_matches_a_test(self):
-        folder = os.path.join(os.environ.get("QKV_BUILD_DIR", ""), "tests")
-        if not glob.glob(os.path.join(folder, "test_*[a-z]")):
-            self.skipTest("no test programs are built; $QKV_BUILD_DIR says where")
+        folder = os.path.join(os.environ.get("QKV_BUILD_DIR", "build/release"), "tests")
         tests_of = functools.cache(lambda room: listed_tests(os.path.join(folder, "test_" + room)))
         sources = [os.path.relpath(path, house.ROOT)
                    for path in glob.glob(os.path.join(house.ROOT, "tests", "**", "*.cpp"), recursive=True)]
         found = []
         for path in all_documents(house.ROOT) + sources:
-            found += filters_without_a_test(path, house.read(path), tests_of)
+            text = house.read(path)
+            missing = [room for room, _ in FILTER.findall(text)
+                       if not os.access(os.path.join(folder, "test_" + room), os.X_OK)]
+            if missing:
+                self.skipTest(f"{path} runs test_{missing[0]}, which is not built; $QKV_BUILD_DIR says where")
+            found += filters_without_a_test(path, text, tests_of)
         self.assertEqual(found, [])
 
     def test_both_tables_have_rows(self):

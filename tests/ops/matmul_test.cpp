@@ -82,7 +82,9 @@ TEST(Matmul, RefusesMemoryThatItStillReads) {
   EXPECT_EQ(refusal([&] { matmul_into(s, other, s); }), "matmul: expected c in memory of its own; found memory of b");
   EXPECT_EQ(refusal([&] { matmul_into(both.slice(1, 0, 4), both.slice(1, 4, 8), s); }), "nothing was thrown");
   const tensor grad = random_tensor({4, 4}, 4);
-  EXPECT_EQ(refusal([&] { matmul_backward_into(s, tensor({4, 4}), grad, s, other); }),
+  EXPECT_EQ(refusal([&] {
+              matmul_backward_into(s, tensor({4, 4}), grad, s, other);
+            }),
             "matmul: expected da in memory of its own; found memory of a");
 }
 
