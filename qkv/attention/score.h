@@ -9,7 +9,7 @@
 namespace qkv {
 
 /// A rule `[](auto s, auto at) { return ...; }`.  Learned parameters follow the lambda, in the order
-/// of its further arguments (as in std::invoke); their gradients come back from `backward`:
+/// of its further arguments (as in std::invoke), contiguous in memory; their gradients come back from `backward`:
 ///
 ///     score([](auto s, auto at, auto slope) { return s - slope[at.head] * abs(at.query - at.key); }, slopes)
 template <class F, int P>
