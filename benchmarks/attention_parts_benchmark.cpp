@@ -57,18 +57,18 @@ double tanh_rate() {
   double seconds = 0, terms = 0;
   widest([&](auto set) {
     using Real = typename decltype(set)::real;
-    Real sums[4], x[4];
-    for (int n = 0; n < 4; ++n) sums[n] = Real(0), x[n] = Real(0.1 * n);
+    Real sums[8], x[8];
+    for (int n = 0; n < 8; ++n) sums[n] = Real(0), x[n] = Real(0.1 * n);
     const auto start = std::chrono::steady_clock::now();
     for (long r = 0; r < rounds; ++r)
-      for (int n = 0; n < 4; ++n) {
-        sums[n] = sums[n] + Real(0.5) * tanh(x[n] + sums[n]);
+      for (int n = 0; n < 8; ++n) {
+        sums[n] = sums[n] + Real(0.5) * tanh(x[n]);
         asm volatile("" : "+x"(x[n].v));
       }
     seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     volatile float keep = 0;
-    for (int n = 0; n < 4; ++n) keep = keep + sum(sums[n]);
-    terms = 4.0 * rounds * decltype(set)::width;
+    for (int n = 0; n < 8; ++n) keep = keep + sum(sums[n]);
+    terms = 8.0 * rounds * decltype(set)::width;
   });
   return terms / seconds;
 }
