@@ -57,7 +57,7 @@ class key_block : key_scores {
       for (int j = 0; j < key_panels; ++j)
         for (int i = 0; i < query_panels; ++i) {
           if (how[i][j] == dead) fill_tile(p, i, j, 0), fill_tile(ds, i, j, 0);
-          else weigh_tile(i, j);
+          else kind == form::distance ? weigh_tile<form::distance>(i, j) : weigh_tile<form::dot>(i, j);
         }
     }
     if (!exact) return link_by_link(block);
@@ -84,13 +84,14 @@ class key_block : key_scores {
 
  private:
   // 1, 2  P and dS of one tile, in registers.
+  template <form Kind>
   void weigh_tile(int i, int j) {
     float* const weights = at_tile(p, i, j);
     const float *const lse = h->lse + first_row + i * tile_rows, *const delta = h->delta + first_row + i * tile_rows;
     // The sums start at the small part of -lse; the large part is taken off at the end, where it costs one rounding
     // instead of D.
     tile_sums s;
-    start(i, j, h->lse_rest + first_row + i * tile_rows, s);
+    start<Kind>(i, j, h->lse_rest + first_row + i * tile_rows, s);
     score_product(i, j, s);
 #pragma GCC unroll 16
     for (int r = 0; r < tile_rows; ++r) {

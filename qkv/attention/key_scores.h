@@ -61,12 +61,17 @@ class key_scores {
   /// Which tiles are dead, partial, full; the live range of every panel both ways.  False: nothing lives.
   bool classify(bool block_is_full) {
     bool any = false;
+    if (block_is_full) {
+      for (int i = 0; i < query_panels; ++i)
+        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
+    } else {
+      const tile where = block_tile();
+      block_cover<key_panels_most>(*w.rule, where, keys, how).run(query_panels, key_panels);
+    }
     for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
     for (int j = 0; j < key_panels; ++j) {
       query_from[j] = query_panels, query_to[j] = 0;
       for (int i = 0; i < query_panels; ++i) {
-        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j), existing(j))
-                    : existing(j) == tile_columns ? full : part;
         if (how[i][j] == dead) continue;
         any = true;
         if (j < from[i]) from[i] = j;
@@ -82,18 +87,19 @@ class key_scores {
       for (int c = 0; c < tile_columns; c += width) store(at_tile(block, i, j) + r * pitch + c, reals(x));
   }
 
-  /// What the sums of a tile start from: 0, or for a distance -|q|^2 - |k|^2, less `from_rows` where it is given.
+  /// What the sums of a tile start from: 0, or for a distance -|q|^2 - |k|^2, less `from_rows`.
+  template <form Kind>
   [[gnu::always_inline]] void start(int i, int j, const float* from_rows, tile_sums& s) const {
-    if (from_rows) s.start_at_minus(from_rows);
-    else s.fill(0.f);
-    if (kind != form::distance) return;
-    const float* const of_keys = w.key_squares + first_key + j * tile_columns;
-    const float* const of_rows = h->squares + first_row + i * tile_rows;
-    const reals a = load(of_keys) * reals(square_factor), b = load(of_keys + width) * reals(square_factor);
+    s.start_at_minus(from_rows);
+    if constexpr (Kind == form::distance) {
+      const float* const of_keys = w.key_squares + first_key + j * tile_columns;
+      const float* const of_rows = h->squares + first_row + i * tile_rows;
+      const reals a = load(of_keys) * reals(square_factor), b = load(of_keys + width) * reals(square_factor);
 #pragma GCC unroll 16
-    for (int r = 0; r < tile_rows; ++r) {
-      const reals of_row = of_rows[r];
-      s.at[r][0] = s.at[r][0] + (of_row + a), s.at[r][1] = s.at[r][1] + (of_row + b);
+      for (int r = 0; r < tile_rows; ++r) {
+        const reals of_row = of_rows[r];
+        s.at[r][0] = s.at[r][0] + (of_row + a), s.at[r][1] = s.at[r][1] + (of_row + b);
+      }
     }
   }
   [[gnu::always_inline]] void score_product(int i, int j, tile_sums& s) const {
@@ -146,10 +152,15 @@ class key_scores {
     if (how[i][j] == dead || blind) return fill_tile(p, i, j, 0);
     if (kind == form::pairwise) return w.rule->similarities(channels(i, j), w.scale, to_raw, pitch);
     if (kind == form::distance && !exact) return distant_tile(i, j, to_raw);
+    kind == form::distance ? product_tile<form::distance>(i, j, to_raw) : product_tile<form::dot>(i, j, to_raw);
+  }
+  template <form Kind>
+  void product_tile(int i, int j, float* at) const {
+    static constexpr float nothing[tile_rows] = {};
     tile_sums s;
-    start(i, j, nullptr, s);
+    start<Kind>(i, j, nothing, s);
     score_product(i, j, s);
-    s.store_to(to_raw, pitch);
+    s.store_to(at, pitch);
   }
   void distant_tile(int i, int j, float* to_raw) const {
     const float* const q = h->q_rows + first_row / side * h->side * rounded_up(w.depth, tile_columns);
