@@ -36,7 +36,7 @@ struct second_gradient_views {
 /// Softmax of scaled dot products under any mask, in any layout.  A query without a link gives 0.
 /// Throws shape_error; unsupported_error by name for scores, another similarity or weighting, a sink or dropout, which
 /// oracle::second_order differentiates.
-/// Cost: about 28 D + 20 E operations a live link; memory O((T + S) (D + E)) in the workspace, never T x S.
+/// Cost: 26 D + 18 E operations a live link (three walks); memory O((T + S) (D + E)) in the workspace, never T x S.
 /// Source: the chain rule through Dao et al. 2022, algorithm 4; Pearlmutter 1994, "Fast exact multiplication by the
 /// Hessian", for what it is a product with.
 void attention_second_order_into(const formula&, const problem&, view<const float, 4> out, view<const float, 3> lse,

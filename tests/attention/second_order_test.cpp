@@ -224,6 +224,35 @@ TEST_P(SecondOrder, NaNInMaskedPlacesLeavesNoTrace) {
   each_of(dirty, [&](const std::string& name, const tensor& t) { EXPECT_LT(difference(t, all[n++]), 1e-4) << name; });
 }
 
+TEST_P(SecondOrder, StridesDoNotChangeTheBits) {
+  attention_case c{.seed = 21};
+  c.how = sequences::padded_, c.lengths = {{70, 50}, {33, 120}};
+  c.key_heads = 2, c.group = 2, c.channels = 18, c.values = 10;
+  const attention_second_gradients dense = run_second_order(c, inputs_of(c), cotangents_for(inputs_of(c), 21));
+  c.stored = {storage::heads_first, storage::fused, storage::gaps,  storage::fused,
+              storage::time_first,  storage::gaps,  storage::fused, storage::heads_first};
+  const attention_inputs x = inputs_of(c);
+  attention_cotangents given = cotangents_for(x, 21);
+  given = {stored(given.dq, storage::gaps), stored(given.dk, storage::time_first), stored(given.dv, storage::fused)};
+  const attention_run done = attention_forward_with(formula_of(c), x.q, x.k, x.v, c.align, c.ragged());
+  attention_second_gradients strided;
+  strided.dq = stored(x.q.shape(), c.stored[5], NAN), strided.dk = stored(x.k.shape(), c.stored[6], NAN);
+  strided.dv = stored(x.v.shape(), c.stored[7], NAN), strided.ddout = stored(x.dout.shape(), c.stored[3], NAN);
+  workspace w;
+  attention_second_order_into(
+      *formula_of(c),
+      {x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align, c.ragged()},
+      done.out.view<const float, 4>(), done.lse.view<const float, 3>(), x.dout.view<const float, 4>(),
+      {given.dq.view<const float, 4>(), given.dk.view<const float, 4>(), given.dv.view<const float, 4>()},
+      {strided.dq.view<float, 4>(), strided.dk.view<float, 4>(), strided.dv.view<float, 4>(),
+       strided.ddout.view<float, 4>()},
+      w);
+  std::vector<tensor> all;
+  each_of(dense, [&](const std::string&, const tensor& t) { all.push_back(t); });
+  std::size_t n = 0;
+  each_of(strided, [&](const std::string& name, const tensor& t) { EXPECT_EQ(difference(t, all[n++]), 0) << name; });
+}
+
 TEST_P(SecondOrder, AnyNumberOfThreadsGivesTheSameBits) {
   const int threads = thread_count();
   for (std::uint64_t seed = 300; seed < 306; ++seed) {
