@@ -44,7 +44,7 @@ struct lanes<std::int32_t> {
   QKV_LANE lanes(int_vector x) : v(x) {}
   /// A number that 32 bits cannot hold becomes the nearest one that they can.
   template <std::integral I>
-  QKV_LANE lanes(I x) : v(int_vector{} + nearest(x)) {}
+  QKV_LANE lanes(I x) : v(int_vector{} + nearest<std::int32_t>(x)) {}
   QKV_LANE static lanes counting_from(std::int32_t first) {
     lanes r;
     for (int n = 0; n < QKV_WIDTH; ++n) r.v[n] = first + n;
@@ -76,12 +76,6 @@ struct lanes<std::int32_t> {
   QKV_LANE friend lanes min(lanes a, lanes b) { return select(a < b, a, b); }
   QKV_LANE friend lanes max(lanes a, lanes b) { return select(a > b, a, b); }
   QKV_LANE friend lanes abs(lanes a) { return max(a, -a); }
-  template <std::integral I>
-  QKV_LANE static std::int32_t nearest(I x) {
-    if constexpr (sizeof(I) < 4 || std::same_as<I, std::int32_t>) return std::int32_t(x);
-    else if constexpr (std::signed_integral<I>) return std::int32_t(std::clamp(x, I(INT32_MIN), I(INT32_MAX)));
-    else return std::int32_t(std::min(x, I(INT32_MAX)));
-  }
   QKV_LANE friend lanes hash(std::uint64_t seed, lanes a, lanes b) {
     lanes r;
     for (int n = 0; n < QKV_WIDTH; ++n) r.v[n] = std::int32_t(hash_of(seed, a.v[n], b.v[n]));
