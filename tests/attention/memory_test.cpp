@@ -7,6 +7,7 @@
 #include <new>
 
 #include "qkv/attention/attention.h"
+#include "qkv/attention/second_order.h"
 #include "qkv/base/memory.h"
 #include "qkv/base/threads.h"
 #include "tests/attention/composed_formula.h"
@@ -68,6 +69,13 @@ struct call {
                             dout.view<const float, 4>(), dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(),
                             learned_data, w);
   }
+  /// With q, k and v for cotangents.
+  void second_order(workspace& w, const tensor& ddout) const {
+    attention_second_order_into(*rule, x, out.view<const float, 4>(), lse.view<const float, 3>(),
+                                dout.view<const float, 4>(), {x.q, x.k, x.v},
+                                {dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(), ddout.view<float, 4>()},
+                                w);
+  }
 };
 
 struct Workspace : testing::TestWithParam<int> {
@@ -120,6 +128,17 @@ TEST_P(Workspace, ServesOtherShapesInTurn) {
 
 INSTANTIATE_TEST_SUITE_P(Rules, Workspace, testing::Range(0, 8));
 
+TEST(SecondOrderWorkspace, UsedAgainAllocatesNothing) {
+  const call c(make_formula(causal), 2, 200, 4, 2, 40);
+  const tensor ddout(c.out.shape());
+  workspace w;
+  c.forward(w), c.second_order(w, ddout);
+  const long before = allocations, blocks = long(memory_in_use().allocations);
+  c.second_order(w, ddout);
+  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(long(memory_in_use().allocations), blocks);
+}
+
 /// Bytes taken beyond inputs and outputs, forward and backward.
 struct bytes {
   double forward, backward;
@@ -147,6 +166,28 @@ void expect_linear(const formula_ptr& rule, long width = 16) {
   EXPECT_LT(whole.backward, links / 20) << "of " << links << " that all links would take";
   testing::Test::RecordProperty("forward_bytes", std::to_string(long(whole.forward)));
   testing::Test::RecordProperty("backward_bytes", std::to_string(long(whole.backward)));
+}
+
+double bytes_of_second_order(const formula_ptr& rule, long places) {
+  release_kept_memory();
+  const call c(rule, 1, places, 1, 1, 16);
+  const tensor ddout(c.out.shape());
+  workspace w;
+  c.forward(w);
+  reset_memory_peak();
+  const std::size_t held = memory_in_use().in_use, hooked = allocated_bytes;
+  c.second_order(w, ddout);
+  return double(memory_in_use().peak - held) + double(allocated_bytes - hooked);
+}
+
+TEST(Memory, OfSecondOrderGradientsGrowsWithTheLength) {
+  for (const formula_ptr& rule : {make_formula(), make_formula(causal)}) {
+    const double half = bytes_of_second_order(rule, 4096), whole = bytes_of_second_order(rule, 8192);
+    const double links = 8192.0 * 8192.0 * sizeof(float);
+    EXPECT_LT(whole, 2.2 * half + 1e6);
+    EXPECT_LT(whole, links / 20) << "of " << links << " that all links would take";
+    testing::Test::RecordProperty("second_order_bytes", std::to_string(long(whole)));
+  }
 }
 
 TEST(Memory, GrowsWithTheLengthOfTheSequence) { expect_linear(make_formula()); }
