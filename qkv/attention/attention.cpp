@@ -1,17 +1,10 @@
 // The convenient form of the engine, on tensors.
 #include "qkv/attention/attention.h"
 
+#include "qkv/attention/readable.h"
+
 namespace qkv {
 namespace {
-
-// A tensor as the engine takes it: float32, four axes, unit stride in the last; a copy only where the last axis strides.
-tensor readable(const char* operation, const char* name, const char* letters, const tensor& t) {
-  if (t.rank() != 4) refuse(operation, std::string(name) + " " + letters, std::string(name) + " " + to_string(t.shape()));
-  if (t.type() != dtype::float32)
-    throw unsupported_error(std::string(operation) + ": expected " + name + " of type float32; found " +
-                            name_of(t.type()) + "; convert it with .to(dtype::float32)");
-  return t.dim(3) > 1 && t.strides()[3] != 1 ? t.to_contiguous() : t;
-}
 
 // One workspace a thread, kept from call to call.
 workspace& kept_workspace() {
