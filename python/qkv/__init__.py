@@ -12,6 +12,7 @@ from .calls import Gradients, attention, attention_backward, set_threads, thread
 from .expressions import abs, exp, floor, hash, log, maximum, minimum, sigmoid, sqrt, tanh, where
 from .lookups import Parameter, Table
 from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
+from .picture import Picture, show
 from .ready import (
     additive, alibi, alibi_slopes, bilinear, bottom_right, causal, cosine, dilated, dot, dropout, entmax15, everything,
     global_tokens, hardmax, key_lengths, negative_squared_distance, packed, padded, prefix, queries_start_at, random_blocks,
@@ -22,3 +23,12 @@ from .ready import (
 mask, score, similarity, weighting, table, parameter = Mask, Score, Similarity, Weighting, Table, Parameter
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # Loaded when first asked for: qkv.torch needs PyTorch.
+    if name in ("flex", "onnx", "torch"):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -145,23 +145,23 @@ def run_forward(how, x):
     return (out, lse), counts
 
 
-def run_backward(how, x, dout, out=None, lse=None):
-    """Gradients, in the layout and type of the inputs."""
+def run_backward(how, x, dout, out=None, lse=None, inner=False):
+    """Gradients, in the layout and type of the inputs.  inner: out and lse are as the engine wrote them."""
     formula, parameters = how.formula()
     dout = x.gradient_of_output(dout)
     results = [x.new(a.shape) for a in (x.q, x.k, x.v)]
     dtype = numpy.float64 if x.oracle else numpy.float32
     learned = [numpy.zeros(p.values.shape, dtype) for p in parameters]
-    inner = [r[0] for r in results]
+    written = [r[0] for r in results]
     if x.oracle:
-        _native.oracle_backward(formula, x.q, x.k, x.v, how.layout(), dout, *inner, learned)
+        _native.oracle_backward(formula, x.q, x.k, x.v, how.layout(), dout, *written, learned)
     else:
         if out is None or lse is None:
             (out, _), (lse, _) = run_forward(how, x)[0]
-        else:
+        elif not inner:
             out, lse = (x.inside(numpy.asarray(out), "out"), numpy.asarray(lse))
             lse = lse.swapaxes(1, 2) if x.layout == "BHTD" else lse
-        _native.backward(formula, x.q, x.k, x.v, how.layout(), out, lse, dout, *inner, learned)
+        _native.backward(formula, x.q, x.k, x.v, how.layout(), out, lse, dout, *written, learned)
     dq, dk, dv = (x.given_back(r[1], name) for r, name in zip(results, "qkv"))
     return Gradients(dq, dk, dv, list(zip(parameters, learned)))
 

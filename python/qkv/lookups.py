@@ -139,8 +139,11 @@ _seen = {}
 
 
 def captured(values, name):
-    """The view of an array that stands in for it while a lambda is traced.  Raises ValueError where it is huge."""
+    """What stands in for an array while a lambda is traced: a view that proxies may look up in; a parameter for a tensor
+    that requires gradients.  Raises ValueError where it is huge."""
     array = as_numpy(values)
+    if getattr(values, "requires_grad", False):
+        return Parameter(values, name)
     if array.size > MOST_CAPTURED:
         raise ValueError(
             f"qkv: this lambda captures {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go into a "

@@ -1,5 +1,6 @@
 """The parts of an attention variant, as objects: they compose, print, and pickle."""
 
+import numbers
 import re
 
 import numpy
@@ -104,6 +105,8 @@ class Similarity(Part):
             weights = lookups.Parameter(weights, "channel weights", "D")
         self.learned = weights
         if name is None:
+            if weights is None and tracing.count_arguments(rule) == 3:
+                raise TypeError("qkv: this similarity lambda takes channel weights; write qkv.similarity(lambda, weights)")
             self.term = tracing.trace_similarity(rule, weights is not None)
 
     def _written(self):
@@ -143,6 +146,8 @@ class Scale(Part):
     """Replaces the similarity's own scale."""
 
     def __init__(self, factor):
+        if not isinstance(factor, numbers.Real):
+            raise TypeError(f"scale: expected a number; found {type(factor).__name__}")
         self.factor = float(factor)
 
     def _written(self):

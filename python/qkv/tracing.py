@@ -56,6 +56,8 @@ def _names_in(code):
 
 def with_captured_arrays(function):
     """The same function, with the arrays among its variables replaced by views that proxies may look up in."""
+    if hasattr(function, "with_captured_arrays"):
+        return function.with_captured_arrays(with_captured_arrays)
     if not isinstance(function, types.FunctionType):
         return function
     is_array, found = lookups.is_array, False

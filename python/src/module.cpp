@@ -17,6 +17,7 @@ NB_MODULE(_native, m) {
       PyErr_SetString(PyExc_NotImplementedError, e.what());
     }
   });
+  nb::set_leak_warnings(false);  // formulas live in caches until the interpreter ends
   qkv::python::bind_program(m);
   qkv::python::bind_formula(m);
   qkv::python::bind_attention(m);

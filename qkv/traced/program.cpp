@@ -1,6 +1,8 @@
 // Recording: value numbering, constants worked out, kinds checked.
 #include "qkv/traced/program.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <bit>
 
@@ -202,10 +204,10 @@ std::string to_string(const program& p) {
   std::string all;
   for (std::size_t n = 0; n < p.instructions().size(); ++n) {
     const instruction& i = p.instructions()[n];
-    all += std::to_string(n) + " = " + name_of(i.code);
+    all += fmt::format("{} = {}", n, name_of(i.code));
     for (int x : {i.a, i.b, i.c})
-      if (x >= 0) all += " " + std::to_string(x);
-    if (i.code == opcode::number) all += " " + (i.type == kind::real ? std::to_string(i.number) : std::to_string(std::int64_t(i.number)));
+      if (x >= 0) all += fmt::format(" {}", x);
+    if (i.code == opcode::number) all += fmt::format(" {}", i.number);
     all += int(n) == p.result() ? "  <- result\n" : "\n";
   }
   return all;
