@@ -10,6 +10,7 @@ is needed.  Inside them write qkv.where(condition, a, b) for `if`, and &, |, ~ b
 
 from .calls import Gradients, attention, attention_backward, set_threads, threads, tiles, weights
 from .expressions import abs, exp, floor, hash, log, maximum, minimum, sigmoid, sqrt, tanh, where
+from .linear import LinearGradients, linear_attention, linear_attention_backward
 from .lookups import Parameter, Table
 from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
 from .picture import Picture, show
@@ -19,6 +20,7 @@ from .ready import (
     relative_bias, relu_weights, same_document, scale, sigmoid_weights, signed_weights, sliding_window, softcap, softmax,
     softmax_with_sink, sparsemax, squared_relu_weights, top_k, top_left, uniform,
 )  # fmt: skip
+from .statistics import Statistics, attention_statistics, head_similarity
 
 mask, score, similarity, weighting, table, parameter = Mask, Score, Similarity, Weighting, Table, Parameter
 

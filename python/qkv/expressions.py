@@ -50,7 +50,7 @@ class Expression:
         ours = _NUMPY_FUNCTIONS.get(function.__name__)
         if method != "__call__" or options or ours is None:
             raise TypeError(f"qkv: numpy.{function.__name__} cannot be traced; the functions are {_functions()}")
-        return ours(*inputs)
+        return ours(*(value_of(x) for x in inputs))
 
     def __array_function__(self, function, types, arguments, options):
         if function is numpy.where and not options and len(arguments) == 3:

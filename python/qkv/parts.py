@@ -1,5 +1,6 @@
 """The parts of an attention variant, as objects: they compose, print, and pickle."""
 
+import math
 import numbers
 import re
 
@@ -148,6 +149,8 @@ class Scale(Part):
     def __init__(self, factor):
         if not isinstance(factor, numbers.Real):
             raise TypeError(f"scale: expected a number; found {type(factor).__name__}")
+        if not math.isfinite(factor):
+            raise ValueError(f"scale: expected a finite number; found {factor}")
         self.factor = float(factor)
 
     def _written(self):

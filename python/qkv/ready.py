@@ -13,6 +13,9 @@ def _refuse(operation, expected, found):
     raise ValueError(f"{operation}: expected {expected}; found {found}")
 
 
+# Counts of places beyond this one mean the same: no axis has as many.
+_MOST_PLACES = 1 << 30
+
 # Masks.
 
 everything = Mask(lambda at: (at.key * 0) == 0).named("everything")
@@ -29,11 +32,13 @@ def sliding_window(width=None, *, left=None, right=None):
     if width is not None:
         if width < 0:
             _refuse("sliding_window", "a width of at least 0", width)
-        return Mask(lambda at: abs(at.query - at.key) < width).named(f"sliding_window({width})")
+        most = min(width, _MOST_PLACES)
+        return Mask(lambda at: abs(at.query - at.key) < most).named(f"sliding_window({width})")
     left, right = left or 0, right or 0
     if left < 0 or right < 0:
         _refuse("sliding_window", "sides of at least 0", f"{left} and {right}")
-    return Mask(lambda at: (at.query - at.key <= left) & (at.key - at.query <= right)).named(
+    most_left, most_right = min(left, _MOST_PLACES), min(right, _MOST_PLACES)
+    return Mask(lambda at: (at.query - at.key <= most_left) & (at.key - at.query <= most_right)).named(
         f"sliding_window(left={left}, right={right})"
     )
 
@@ -42,7 +47,8 @@ def dilated(stride):
     """Every `stride`-th key, counted from the query (Longformer, arXiv:2004.05150)."""
     if stride < 1:
         _refuse("dilated", "a stride of at least 1", stride)
-    return Mask(lambda at: (at.query - at.key) % stride == 0).named(f"dilated({stride})")
+    step = min(stride, _MOST_PLACES)
+    return Mask(lambda at: (at.query - at.key) % step == 0).named(f"dilated({stride})")
 
 
 def global_tokens(count):
@@ -52,7 +58,8 @@ def global_tokens(count):
         return Mask(lambda at: (flags[at.batch, at.query] != 0) | (flags[at.batch, at.key] != 0)).named(f"global_tokens({flags!r})")
     if count < 0:
         _refuse("global_tokens", "a count of at least 0", count)
-    return Mask(lambda at: (at.query < count) | (at.key < count)).named(f"global_tokens({count})")
+    most = min(count, _MOST_PLACES)
+    return Mask(lambda at: (at.query < most) | (at.key < most)).named(f"global_tokens({count})")
 
 
 def random_blocks(block, count, seed=0):
@@ -79,7 +86,8 @@ def prefix(length):
         return Mask(lambda at: at.key < lengths[at.batch]).named(f"prefix({lengths!r})")
     if length < 0:
         _refuse("prefix", "a length of at least 0", length)
-    return Mask(lambda at: at.key < length).named(f"prefix({length})")
+    most = min(length, _MOST_PLACES)
+    return Mask(lambda at: at.key < most).named(f"prefix({length})")
 
 
 def same_document(ids):
@@ -103,7 +111,7 @@ def _table(values):
 
 def softcap(cap):
     """Keeps scores within (-cap, cap): cap * tanh(s / cap) (Gemma 2, arXiv:2408.00118)."""
-    if not cap > 0:
+    if not 0 < cap < math.inf:
         _refuse("softcap", "a cap above 0", cap)
     return Score(lambda s, at: cap * tanh(s / cap)).named(f"softcap({cap:g})")
 

@@ -29,4 +29,14 @@ tensor tensor_of(const A& a) {
   return tensor::borrow(a.data(), sizes, strides);
 }
 
+/// An array of NumPy that keeps the tensor's memory; None for an empty tensor.
+template <class T>
+nb::object numpy_of(const tensor& t) {
+  if (t.empty()) return nb::none();
+  auto* const owner = new tensor(t.to_contiguous());
+  const nb::capsule keeps(owner, [](void* p) noexcept { delete static_cast<tensor*>(p); });
+  const std::vector<std::size_t> sizes(owner->shape().begin(), owner->shape().end());
+  return nb::cast(nb::ndarray<nb::numpy, T>(owner->data<T>(), sizes.size(), sizes.data(), keeps));
+}
+
 }  // namespace qkv::python

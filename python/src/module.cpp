@@ -21,6 +21,8 @@ NB_MODULE(_native, m) {
   qkv::python::bind_program(m);
   qkv::python::bind_formula(m);
   qkv::python::bind_attention(m);
+  qkv::python::bind_statistics(m);
+  qkv::python::bind_linear_attention(m);
   m.def("set_threads", [](int count) {
     if (count < 1) qkv::refuse("set_threads", "at least 1 thread", std::to_string(count));
     qkv::set_thread_count(count);

@@ -6,6 +6,7 @@
 // A run borrows its thread's memory: one at a time for each thread.
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "qkv/attention/formula.h"
 #include "qkv/attention/workspace.h"
@@ -124,6 +125,14 @@ class run {
       if (step.what.code == given_one) return b_.adjoints + step.adjoint + r * steps_of(step.along).first;
     return nullptr;
   }
+  /// The first number of a step's value, as a whole number; of its adjoint.
+  std::int64_t first_whole(int step) const {
+    std::conditional_t<std::same_as<Number, double>, std::int64_t, std::int32_t> x;
+    std::memcpy(&x, b_.at[step].at, sizeof x);
+    return x;
+  }
+  Number first_adjoint(int step) const { return b_.adjoints[plan_.steps[std::size_t(step)].adjoint]; }
+
   /// The sum of a register that stands for one value of many links.
   Number total(const Number* x) const {
     Number all = 0;

@@ -183,7 +183,6 @@ int program::offset_of(const shape& sizes, std::span<const int> indices) {
   for (std::size_t d = 0; d < sizes.size(); ++d) {
     if (type_of(indices[d]) != kind::whole) refuse_kind(opcode::learned_entry, "whole numbers to look up by", type_of(indices[d]));
     offset = apply(opcode::multiply, offset, whole(sizes[d]));
-    if (sizes[d] == 1) continue;
     const int held = apply(opcode::minimum, apply(opcode::maximum, indices[d], whole(0)), whole(sizes[d] - 1));
     offset = apply(opcode::add, offset, held);
   }
@@ -197,7 +196,10 @@ int program::array_entry(int array, std::span<const int> indices) {
 
 int program::learned_entry(int number, const shape& sizes, std::span<const int> indices) {
   learned_count_ = std::max(learned_count_, number + 1);
-  return record({.code = opcode::learned_entry, .type = kind::real, .a = offset_of(sizes, indices), .number = double(number)});
+  const int entry =
+      record({.code = opcode::learned_entry, .type = kind::real, .a = offset_of(sizes, indices), .number = double(number)});
+  lookups_.push_back({entry, {indices.begin(), indices.end()}, sizes});
+  return entry;
 }
 
 std::string to_string(const program& p) {

@@ -43,6 +43,13 @@ struct instruction {
   std::uint64_t seed = 0;               ///< of `hash`
 };
 
+/// A lookup of a learned tensor, so that indices outside of it can be told.
+struct learned_lookup {
+  int entry;                 ///< the instruction
+  std::vector<int> indices;  ///< one an axis
+  shape sizes;
+};
+
 class program {
  public:
   static constexpr std::size_t most_instructions = 4096;
@@ -76,6 +83,7 @@ class program {
   const std::vector<table>& tables() const { return tables_; }
   const std::vector<tensor>& arrays() const { return arrays_; }
   int learned_count() const { return learned_count_; }
+  const std::vector<learned_lookup>& lookups() const { return lookups_; }
 
  private:
   int record(instruction);
@@ -88,6 +96,7 @@ class program {
   std::unordered_multimap<std::size_t, int> known_;
   std::vector<table> tables_;
   std::vector<tensor> arrays_;
+  std::vector<learned_lookup> lookups_;
   int result_ = -1, learned_count_ = 0;
 };
 

@@ -102,6 +102,11 @@ schedule make_schedule(const program& p) {
   }
   s.first.push_back(int(s.steps.size()));
   s.result = place_of[std::size_t(p.result())];
+  for (learned_lookup one : p.lookups()) {
+    one.entry = place_of[std::size_t(one.entry)];
+    for (int& index : one.indices) index = place_of[std::size_t(index)];
+    if (one.entry >= 0) s.lookups.push_back(std::move(one));
+  }
   place_values(s);
   place_adjoints(s);
   return s;

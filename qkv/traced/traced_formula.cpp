@@ -119,8 +119,11 @@ class traced_formula final : public formula {
   }
   void tables(const tile& t, function_ref<void(const table_use&)> see) const override {
     const table::recorder recorder(see);
+    const tile first = first_link(t);
     bool kept = false;
-    keep({t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys}, &kept);
+    double s = 1;
+    keep(first, &kept);
+    if (kept) score(first, &s);
   }
   void keep(const tile& t, std::int32_t* to, long pitch) const override {
     if (!mask_) {
@@ -206,6 +209,27 @@ class traced_formula final : public formula {
   }
 
   bool scores() const override { return score_.has_value(); }
+  void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
+    if (!score_ || score_->plan().lookups.empty()) return;
+    const tile first = first_link(t);
+    std::vector<std::vector<double>> gradients;
+    std::vector<double*> to;
+    for (const parameter& p : parts_.learned) to.push_back(gradients.emplace_back(std::size_t(p.values.size())).data());
+    run<double> m(*score_, first, to);
+    const double s = 1;  // not 0, which would hide what it is multiplied by
+    m.each_block([&](const block_place&) {
+      m.given().score = &s, m.given().score_pitch = 1;
+      m.forward();
+      m.reverse([](long, long) { return 1.0; });
+    });
+    for (const learned_lookup& one : score_->plan().lookups)
+      for (std::size_t axis = 0; axis < one.sizes.size(); ++axis) {
+        const int step = one.indices[axis];
+        const std::int64_t index = step < 0 ? 0 : m.first_whole(step);
+        if ((index < 0 || index >= one.sizes[axis]) && m.first_adjoint(one.entry) != 0)
+          see({parts_.learned[std::size_t(score_->plan().steps[std::size_t(one.entry)].what.number)], int(axis), index});
+      }
+  }
   void score(const tile& t, double* s) const override {
     if (score_) run_score(*score_, t, s, t.keys);
   }
@@ -255,6 +279,9 @@ class traced_formula final : public formula {
  private:
   static constexpr float no_link = -std::numeric_limits<float>::infinity();
   static constexpr tile one_link{0, 0, 0, 1, 0, 1, 0, 1, 1};
+  static tile first_link(const tile& t) {
+    return {t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys};
+  }
   static tile tile_of(const channel_tile& x) { return {0, 0, 0, x.rows, 0, x.keys, 0, x.rows, x.keys}; }
 
   const formula& similar() const { return *parts_.similarity.ready; }
