@@ -126,6 +126,7 @@ class traced_formula final : public formula {
     if (kept) score(first, &s);
   }
   void keep(const tile& t, std::int32_t* to, long pitch) const override {
+    if (mask_ && t.places) refuse_edges("mask");
     if (!mask_) {
       for (long r = 0; r < t.rows; ++r) std::fill_n(to + r * pitch, t.keys, -1);
       return;
@@ -208,6 +209,16 @@ class traced_formula final : public formula {
     }
   }
 
+  void similarities(const channel_links& x, float factor, float* s) const override {
+    if (term_) refuse_edges("similarity");
+    similar().similarities(x, factor, s);
+  }
+  void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    if (term_) refuse_edges("similarity");
+    similar().similarities_backward(x, factor, ds, dq, dk, gradients);
+  }
+
   bool scores() const override { return score_.has_value(); }
   void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
     if (!score_ || score_->plan().lookups.empty()) return;
@@ -237,6 +248,7 @@ class traced_formula final : public formula {
     if (score_) run_score_backward(*score_, t, s, ds, t.keys, gradients.subspan(first_learned_));
   }
   void score(const tile& t, float* s, long pitch) const override {
+    if (score_ && t.places) refuse_edges("score");
     if (score_) run_score(*score_, t, s, pitch);
   }
   void score_backward(const tile& t, const float* s, float* ds, long pitch,
@@ -277,6 +289,11 @@ class traced_formula final : public formula {
   attention_dropout dropout() const override { return parts_.dropout; }
 
  private:
+  // Programs run over consecutive keys, and a graph's are not.
+  [[noreturn]] static void refuse_edges(const char* part) {
+    throw unsupported_error(std::string("graph attention: the traced ") + part +
+                            " lambda is not fused over the edges of a graph; write it in C++");
+  }
   static constexpr float no_link = -std::numeric_limits<float>::infinity();
   static constexpr tile one_link{0, 0, 0, 1, 0, 1, 0, 1, 1};
   static tile first_link(const tile& t) {
