@@ -16,7 +16,7 @@ FLOORS = [
     ["base", "numbers"],
     ["kernels"],
     ["tensor"],
-    ["attention", "ops", "io"],
+    ["attention", "linear_attention", "ops", "io"],
     ["autograd", "tokens"],
     ["nn"],
     ["models", "distributed"],

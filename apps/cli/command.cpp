@@ -11,6 +11,12 @@ CLI::App& add_command(CLI::App& program, const std::string& name, const std::str
   return *command;
 }
 
+CLI::Validator file_name() {
+  return CLI::Validator(
+      [](std::string& name) { return name.empty() ? std::string("expected the name of a file; found none") : ""; },
+      "FILE", "file_name");
+}
+
 void output_options::add_json(CLI::App& command) {
   command.add_flag("--json", json, "Print the results as JSON, for programs to read");
 }

@@ -18,6 +18,9 @@ struct usage_error : std::runtime_error {
 /// A subcommand with its --help: what it does, an example, and then the options.
 CLI::App& add_command(CLI::App& program, const std::string& name, const std::string& what, const std::string& example);
 
+/// Of an option that names a file: the name is not empty.
+CLI::Validator file_name();
+
 /// How results are shown.
 struct output_options {
   bool json = false;

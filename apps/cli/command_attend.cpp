@@ -135,9 +135,9 @@ void add_attend(CLI::App& program) {
       ->check(CLI::Range(1L, 1L << 20));
   command.add_option("--token", options->token, "The token that looks, from 1; none: the last")
       ->check(CLI::Range(1L, 1L << 20));
-  command.add_option("--html", options->html, "Write a page for the browser, complete in itself");
-  command.add_option("--svg", options->svg, "Write a picture as SVG");
-  command.add_option("--png", options->png, "Write a picture as PNG");
+  command.add_option("--html", options->html, "Write a page for the browser, complete in itself")->check(file_name());
+  command.add_option("--svg", options->svg, "Write a picture as SVG")->check(file_name());
+  command.add_option("--png", options->png, "Write a picture as PNG")->check(file_name());
   output->add_style(command);
   output->add_quiet(command);
   output->add_json(command);

@@ -88,6 +88,9 @@ character_model training_session::beginning() {
     same.steps = training.steps;
     same.seconds = training.seconds;
   }
+  if (same.steps <= old.facts.step)
+    throw usage_error(fmt::format("--steps: expected more than the {} steps that the checkpoint has done; found {}",
+                                  old.facts.step, same.steps));
   old.facts.training = same;
   auto vocabulary = character_vocabulary::from_json(old.facts.vocabulary);
   return {std::move(old.model), std::move(vocabulary), std::move(old.facts)};
@@ -199,10 +202,13 @@ void add_train(CLI::App& program) {
   command
       .add_option("-o,--out", options->out,
                   "Checkpoint to write; an earlier one is replaced when the new one is complete")
-      ->required();
+      ->required()
+      ->check(file_name());
   CLI::Option* steps =
       command.add_option("--steps", training.steps, "Steps in all")->check(positive)->capture_default_str();
-  command.add_option("--seconds", training.seconds, "Stop after that many seconds; without --steps, the only limit")
+  command
+      .add_option("--seconds", training.seconds,
+                  "Stop after that many seconds; without --steps, the only limit; 0: no limit of time")
       ->check(CLI::Range(0.0, 1e9));
   command.add_flag("--resume", options->resume, "Go on from the checkpoint --out");
   CLI::Option* sizes[] = {
@@ -226,7 +232,8 @@ void add_train(CLI::App& program) {
       command.add_option("--seed", training.seed, "Of weights, data order and dropout")->capture_default_str(),
   };
   for (CLI::Option* size : sizes) command.get_option("--resume")->excludes(size);
-  command.add_option("--curve", options->curve, "Write a line of JSON for every report: the learning curve");
+  command.add_option("--curve", options->curve, "Write a line of JSON for every report: the learning curve")
+      ->check(file_name());
   command.add_option("--validate-every", training.validate_every, "Steps between validations; 0: only at the end")
       ->check(CLI::Range(0L, 1L << 30))
       ->capture_default_str();

@@ -32,6 +32,7 @@ attention_run::attention_run(attended done, std::shared_ptr<const formula> formu
 
 attention_run attention_forward_with(std::shared_ptr<const formula> f, const tensor& q, const tensor& k, const tensor& v,
                                      alignment align, sequences ragged) {
+  if (!f) refuse("attention", "a formula", "a null pointer");
   const tensor q4 = readable("attention", "q", "[B, T, H, D]", q), k4 = readable("attention", "k", "[B, S, G, D]", k),
                v4 = readable("attention", "v", "[B, S, G, E]", v);
   const problem x = views_of(q4, k4, v4, align, ragged);

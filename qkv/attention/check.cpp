@@ -160,6 +160,9 @@ struct checks {
     const dtype type = p.values.empty() ? dtype::float32 : p.values.type();
     if (*p.letters ? !fits(p) : p.values.empty())
       refuse(operation, name() + " " + (*p.letters ? wanted(p) : "with a shape"), found());
+    if (!p.values.contiguous())  // a formula that is kept reads it in place, and so sees what an optimiser does to it
+      refuse(operation, name() + " contiguous in memory (to_contiguous() makes it so)",
+             "strides " + to_string(p.values.strides()));
     const bool has_links = x.q.sizes[0] * x.q.sizes[1] * x.q.sizes[2] * x.k.sizes[1] > 0;
     if (p.values.size() == 0 && has_links) refuse(operation, name() + " with at least one number", found());
     if (p.values.size() >= 1l << 31) refuse(operation, name() + " of less than 2^31 numbers", found());
@@ -168,7 +171,7 @@ struct checks {
   }
 };
 
-/// The tables of a mask, by looking at the last link of each sequence.
+/// The tables of masks and scores, by looking at the last link of each sequence.
 template <class T>
 struct table_checks {
   const checks<T>& all;
@@ -176,7 +179,7 @@ struct table_checks {
 
   void run() const {
     const long last_head = all.x.q.sizes[2] - 1;
-    if (!f.masks() || last_head < 0) return;
+    if ((!f.masks() && !f.scores()) || last_head < 0) return;
     each_sequence(all.x, [&](const sequence& s) {
       if (s.queries == 0 || s.keys == 0) return;
       f.tables({s.number, last_head, s.queries - 1, 1, s.keys - 1, 1, s.offset, s.queries, s.keys},
@@ -189,21 +192,56 @@ struct table_checks {
       const parameter flags{tensor::borrow(&nothing, use.shape, {0, 0, 0, 0}), "dense_mask", "B|1 H|1 T|1 S"};
       if (!all.fits(flags)) refuse(all.operation, "dense_mask " + all.wanted(flags), to_string(use.shape));
     } else if (use.column >= use.shape.back()) {
-      refuse(all.operation, "a mask's table to have an entry " + text(use.column) + ", where the last link looks",
-             found());
+      refuse(all.operation, "a table to have an entry " + text(use.column) + ", where the last link looks", found());
     } else if (use.shape.size() == 2 && use.shape[0] > 1 && use.row >= use.shape[0]) {
-      refuse(all.operation, "a mask's table to have a row " + text(use.row) + ", or one row for all sequences",
-             found());
+      refuse(all.operation, "a table to have a row " + text(use.row) + ", or one row for all sequences", found());
     }
   }
   static inline const float nothing = 0;
 };
 
-template <class View, std::size_t Rank>
-void check_given_sizes(const char* operation, const char* name, const View& v, const std::array<long, Rank>& wanted) {
-  if (v.sizes != wanted) refuse(operation, string(name) + " " + text(wanted), text(v.sizes));
-  if (v.size() > 0 && !v.data) refuse(operation, string(name) + " in memory", "a null pointer");
-}
+/// The learned tensors that scores look up, by looking at the links in the corners of the sequences that are first,
+/// last and longest.
+template <class T>
+struct lookup_checks {
+  const checks<T>& all;
+  const formula& f;
+
+  void run() const {
+    if (!f.scores() || f.parameters().empty() || all.x.q.sizes[2] == 0) return;
+    const sequence none{.number = -1, .row = 0, .q0 = 0, .queries = 0, .k0 = 0, .keys = 0, .offset = 0};
+    sequence first = none, last = none, most_queries = none, most_keys = none;
+    each_sequence(all.x, [&](const sequence& s) {
+      if (first.number < 0) first = s;
+      if (s.queries > most_queries.queries) most_queries = s;
+      if (s.keys > most_keys.keys) most_keys = s;
+      last = s;
+    });
+    corners(first);
+    if (last.number != first.number) corners(last);
+    if (most_queries.number != first.number && most_queries.number != last.number) corners(most_queries);
+    if (most_keys.number != first.number && most_keys.number != last.number) corners(most_keys);
+  }
+  void corners(const sequence& s) const {
+    if (s.queries == 0 || s.keys == 0) return;
+    for (const long head : {0l, all.x.q.sizes[2] - 1})
+      for (const long row : {0l, s.queries - 1})
+        for (const long key : {0l, s.keys - 1}) {
+          const tile link{s.number, head, row, 1, key, 1, s.offset, s.queries, s.keys};
+          bool kept = true;
+          if (f.masks()) f.keep(link, &kept);
+          if (kept) f.misses(link, [&](const learned_miss& miss) { one(link, miss); });
+        }
+  }
+  void one(const tile& link, const learned_miss& miss) const {
+    const parameter& p = miss.tensor;
+    refuse(all.operation,
+           string(*p.name ? p.name : "parameter") + " to have an index " + text(miss.index) + " on axis " +
+               std::to_string(miss.axis) + ", where the link of query " + text(link.row) + " and key " +
+               text(link.key) + " of head " + text(link.head) + " looks",
+           to_string(p.values.shape()));
+  }
+};
 
 template <class T>
 void check_all(const char* operation, const formula& f, const problem_of<T>& x) {
@@ -212,18 +250,10 @@ void check_all(const char* operation, const formula& f, const problem_of<T>& x) 
   all.layout();
   for (const parameter& p : f.parameters()) all.learned(p);
   table_checks<T>{all, f}.run();
+  lookup_checks<T>{all, f}.run();
 }
 
 }  // namespace
-
-void check_given(const char* operation, const char* name, const view<const float, 4>& v, std::array<long, 4> wanted) {
-  check_given_sizes(operation, name, v, wanted);
-  if (v.size() > 0 && v.sizes[3] > 1 && v.strides[3] != 1)
-    refuse(operation, string(name) + " with unit stride in its last axis", "a stride of " + text(v.strides[3]));
-}
-void check_given(const char* operation, const char* name, const view<const float, 3>& v, std::array<long, 3> wanted) {
-  check_given_sizes(operation, name, v, wanted);
-}
 
 void check(const char* operation, const formula& f, const problem_of<float>& x) { check_all(operation, f, x); }
 void check(const char* operation, const formula& f, const problem_of<double>& x) { check_all(operation, f, x); }

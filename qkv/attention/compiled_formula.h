@@ -6,6 +6,7 @@
 #include "qkv/attention/compiled_similarity.h"
 #include "qkv/attention/compiled_weighting.h"
 #include "qkv/attention/problem.h"
+#include "qkv/attention/score_lookups.h"
 #include "qkv/attention/variant.h"
 #include "qkv/numbers/widest.h"
 
@@ -82,22 +83,6 @@ class compiled_formula final : public formula {
     return s;
   }
 
-  // Runs the scores once to see how they look up their parameters.
-  void probe_lookups() const {
-    for (const tensor& t : values_)
-      if (t.size() == 0 || (t.type() != dtype::float32 && t.type() != dtype::float64)) return;  // an error at the door
-    lookups<whole_scalar> log;
-    log.count = 0;
-    scored(dual<real_scalar>(real_scalar(0), real_scalar(1)), position<whole_scalar>{0, 0, 0, 0, 0, 1, 1}, &log);
-    if (log.count > log.most)
-      throw unsupported_error("attention: expected at most " + std::to_string(log.most) +
-                              " lookups of learned parameters in the scores; found " + std::to_string(log.count));
-    for (int l = 0; l < log.count; ++l)
-      if (const parameter& p = parameters_[log.parameter[l]]; log.indices[l] != p.values.rank())
-        refuse("attention", std::string(p.name) + " of as many axes as it is looked up by, " + std::to_string(log.indices[l]),
-               to_string(p.values.shape()));
-  }
-
   template <class Index>
   static position<Index> place(const tile& t, long i, Index key) {
     return {Index(t.offset + t.row + i), key, Index(t.head), Index(t.batch), Index(t.row + i), Index(t.all_rows),
@@ -119,7 +104,7 @@ class compiled_formula final : public formula {
     };
     std::apply([&](const auto&... part) { (add_score(part), ...); }, parts_);
     add(weighting_part().sink);
-    probe_lookups();
+    check_lookups([&](auto... x) { return scored(x...); }, parameters_);
   }
 
   part_names names() const override { return {similarity_part().name, weighting_part().name}; }
@@ -138,8 +123,11 @@ class compiled_formula final : public formula {
   }
   void tables(const tile& t, function_ref<void(const table_use&)> see) const override {
     const table::recorder recorder(see);
-    bool one = false;
-    keep({t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys}, &one);
+    const tile one{t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys};
+    bool kept = false;
+    double s = 1;
+    keep(one, &kept);
+    if (has_scores && kept) score(one, &s);
   }
   void keep(const tile& t, std::int32_t* truth, long pitch) const override {
     widest([&](auto set) {
@@ -178,6 +166,9 @@ class compiled_formula final : public formula {
   }
 
   bool scores() const override { return has_scores; }
+  void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
+    each_miss([&](auto... x) { return scored(x...); }, parameters_, place<whole_scalar>(t, 0, t.key), see);
+  }
   void score(const tile& t, double* s) const override {
     each_link(t, [&](long i, long j) {
       double& x = s[i * t.keys + j];

@@ -9,6 +9,10 @@ workspace::workspace() : state_(std::make_unique<state>()) {}
 workspace::~workspace() = default;
 workspace::workspace(workspace&&) noexcept = default;
 workspace& workspace::operator=(workspace&&) noexcept = default;
+workspace::state& workspace::inside() {
+  if (!state_) state_ = std::make_unique<state>();
+  return *state_;
+}
 
 tile_counts tiles_visited(workspace& w) { return w.inside().visited; }
 
@@ -31,6 +35,7 @@ void attention_into(const formula& f, const problem& x, view<float, 4> out, view
   const auto &q = x.q.sizes, &v = x.v.sizes;
   check_given("attention", "out", out, {q[0], q[1], q[2], v[3]});
   check_given("attention", "lse", lse, {q[0], q[1], q[2]});
+  check_apart("attention", {{"out", out}, {"lse", lse}}, {{"q", x.q}, {"k", x.k}, {"v", x.v}});
   const prepared_problem prepared = prepare(f, x, w.inside());
   run_forward(f, x, prepared, out, lse, w.inside());
 }
@@ -51,6 +56,7 @@ void attention_backward_into(const formula& f, const problem& x, view<const floa
   if (learned.size() != f.parameters().size())
     refuse("attention backward", std::to_string(f.parameters().size()) + " gradients of learned parameters",
            std::to_string(learned.size()));
+  check_gradients("attention backward", f, x, out, lse, dout, dq, dk, dv, learned);
   const prepared_problem prepared = prepare(f, x, w.inside());
   run_backward(f, x, prepared, out, lse, dout, dq, dk, dv, learned, w.inside());
   prepare_backward(f, x, prepared, dq, dk, learned, w.inside());

@@ -16,7 +16,7 @@ class workspace {
   workspace& operator=(workspace&&) noexcept;
 
   struct state;
-  state& inside() { return *state_; }
+  state& inside();  ///< a new one in a workspace that was moved from
 
  private:
   std::unique_ptr<state> state_;
@@ -26,6 +26,7 @@ class workspace {
 ///
 ///   out  [B, T, H, E]   lse  [B, T, H]   unit stride in out's last axis
 ///
+/// Results may have any other strides, but neither overlap each other nor q, k and v.
 /// Places that no sequence covers (padding) become out 0 and lse -infinity.
 /// Throws shape_error, or unsupported_error for a part that is not fused.
 /// Cost: 4 D operations a live link; memory O((T + S) D) in the workspace.
@@ -36,6 +37,7 @@ void attention_into(const formula&, const problem&, view<float, 4> out, view<flo
 ///
 ///   dq  [B, T, H, D]   dk  [B, S, G, D]   dv  [B, S, G, E]   learned: one array per formula.parameters()
 ///
+/// Results may have any strides with a last one of 1, but overlap neither each other nor what is read.
 /// out and lse are those of the forward pass, or of the whole when these keys were a part.
 /// Cost: 10 D operations a live link (five products); memory O((T + S) D) in the workspace.
 /// Source: Dao 2023, algorithm 2.

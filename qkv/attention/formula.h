@@ -56,7 +56,7 @@ class formula {
   virtual bool masks() const = 0;  ///< false: every link exists
   virtual coverage classify(const position<interval>&) const = 0;
   virtual void keep(const tile&, bool* keep) const = 0;  ///< [rows, keys]
-  /// Shows the tables that the mask looks up for the first link of a tile, and where.
+  /// Shows the tables that the mask and the scores look up for the first link of a tile, and where.
   virtual void tables(const tile&, function_ref<void(const table_use&)> /*see*/) const {}
   /// The same on lanes: -1 or 0 for each link, rows `pitch` apart.  Whole registers are written: pitch and the memory
   /// behind a row must allow keys rounded up to the register's width.
@@ -79,6 +79,8 @@ class formula {
 
   // The scores, in place.  `gradients`: one array per parameter, added to.
   virtual bool scores() const = 0;  ///< false: the score is the scaled similarity
+  /// Shows the learned entries that the score of the first link of a tile depends on and that their tensors lack.
+  virtual void misses(const tile&, function_ref<void(const learned_miss&)> /*see*/) const {}
   virtual void score(const tile&, double* s) const = 0;
   virtual void score_backward(const tile&, const double* s, double* ds, std::span<double* const> gradients) const = 0;
   virtual void score(const tile&, float* s, long pitch) const = 0;

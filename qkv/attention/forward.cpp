@@ -60,25 +60,52 @@ class forward_pass {
   void run() {
     if (out_.data) clear_padding(x_, out_, lse_);
     list_work();
-    if (whole_rows_ && formula_.closed_form() != closed::exponential && formula_.sum_to_one() == normalised::yes)
-      unit_reach_ = float(unit_reach(formula_)), least_reach_ = float(reach(formula_, 1.0 / double(x_.k.sizes[1] + 1)));
     // Many key heads: a thread packs one, serves its queries, and uses the memory, still in its cache, for the next.
     // Few: the keys and values of all are packed first, and query blocks are dealt out one by one.
     const long key_heads = x_.k.sizes[2], pieces = long(plan_.sequences.size()) * key_heads;
     alone_ = pieces >= many_pieces;
     for (const sequence& s : plan_.sequences) longest_ = std::max(longest_, plan_.key_blocks(s));
-    const long blocks = alone_ ? longest_ * thread_count() : w_.first_block.back() * key_heads;
-    keys_ = w_.packed.get<float>(blocks * (key_floats_ + value_floats_));
-    values_ = keys_ + blocks * key_floats_;
-    sizes_ = w_.finite.get<value_sizes>(blocks);
-    scratch_floats_ = (kernel_.scratch_size(depth_, columns_, whole_rows_ ? most_live_blocks(plan_) : 1) + 15) / 16 * 16;
-    scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
+    give_memory(alone_ ? longest_ * thread_count() : w_.first_block.back() * key_heads, whole_rows_);
     if (alone_) return parallel_for(pieces, [&](long n, int thread) { work_on(n / key_heads, n % key_heads, thread); });
     parallel_for(long(w_.packing.size()), [&](long n, int thread) { pack(w_.packing[n], thread); });
     parallel_for(long(w_.items.size()), [&](long n, int thread) { attend(w_.items[n], thread); });
   }
 
+  // Query blocks group, group + groups, ... of a head follow each other on one thread.
+  void visit(long groups, function_ref<void(const forward_work&, const sequence&, long group)> each) {
+    list_work();
+    give_memory(w_.first_block.back() * x_.k.sizes[2], true);
+    parallel_for(long(w_.packing.size()), [&](long n, int thread) { pack(w_.packing[n], thread); });
+    parallel_for(long(plan_.sequences.size()) * plan_.heads * groups, [&](long n, int thread) {
+      const long sequence = n / (plan_.heads * groups), head = n / groups % plan_.heads, group = n % groups;
+      const qkv::sequence& s = plan_.sequences[sequence];
+      for (long b = group; b < plan_.query_blocks(s); b += groups) each(work_of({sequence, head, b}, thread), s, group);
+    });
+  }
+
+  // All heads of one block of queries, then after(sequence).
+  void visit_heads(function_ref<void(const forward_work&, const sequence&)> each,
+                   function_ref<void(const sequence&)> after) {
+    list_work();
+    give_memory(w_.first_block.back() * x_.k.sizes[2], true);
+    parallel_for(long(w_.packing.size()), [&](long n, int thread) { pack(w_.packing[n], thread); });
+    for (long n = 0; n < long(plan_.sequences.size()); ++n)
+      for (long b = 0; b < plan_.query_blocks(plan_.sequences[n]); ++b) {
+        parallel_for(plan_.heads, [&](long h, int thread) { each(work_of({n, h, b}, thread), plan_.sequences[n]); });
+        after(plan_.sequences[n]);
+      }
+  }
+
  private:
+  void give_memory(long blocks, bool whole_rows) {
+    if (needs_whole_rows(formula_) && formula_.closed_form() != closed::exponential)
+      unit_reach_ = float(unit_reach(formula_)), least_reach_ = float(reach(formula_, 1.0 / double(x_.k.sizes[1] + 1)));
+    keys_ = w_.packed.get<float>(blocks * (key_floats_ + value_floats_));
+    values_ = keys_ + blocks * key_floats_;
+    sizes_ = w_.finite.get<value_sizes>(blocks);
+    scratch_floats_ = (kernel_.scratch_size(depth_, columns_, whole_rows ? most_live_blocks(plan_) : 1) + 15) / 16 * 16;
+    scratch_ = w_.scratch.get<float>(scratch_floats_ * thread_count());
+  }
   // Late query blocks first: under a causal mask they are the long ones.
   void list_work() {
     w_.items.clear(), w_.packing.clear(), w_.first_block.assign(1, 0);
@@ -119,7 +146,8 @@ class forward_pass {
     return prepared_.key_squares + (s.row * x_.k.sizes[2] + key_head) * x_.k.sizes[1] + s.k0;
   }
 
-  void attend(const workspace::state::item& i, int thread) {
+  void attend(const workspace::state::item& i, int thread) { kernel_.query_block(work_of(i, thread)); }
+  forward_work work_of(const workspace::state::item& i, int thread) const {
     const sequence& s = plan_.sequences[i.sequence];
     const long g = i.head / (x_.q.sizes[2] / x_.k.sizes[2]), first = i.block * forward_query_side;
     const long block = first_block(i.sequence, g, thread);
@@ -127,7 +155,7 @@ class forward_pass {
     const tensor* sink = formula_.sink();
     const bool any = s.keys > 0;
     const long row = (s.row * x_.q.sizes[2] + i.head) * x_.q.sizes[1] + s.q0 + first;  // counted over [B, H, T]
-    forward_work w{
+    return {
         .rule = &formula_,
         .head = {keys_ + block * key_floats_, values_ + block * value_floats_, sizes_ + block,
                  any ? &prepared_.k(s.row, s.k0, g, 0) : nullptr, prepared_.k.strides[1], any ? &x_.v(s.row, s.k0, g, 0) : nullptr,
@@ -152,7 +180,6 @@ class forward_pass {
         .lse_stride = lse_.strides[1],
         .cuts = cuts_ ? cuts_ + row : nullptr,
         .scratch = scratch_ + thread * scratch_floats_};
-    kernel_.query_block(w);
   }
 
   const formula& formula_;
@@ -183,6 +210,17 @@ void run_forward(const formula& f, const problem& x, const prepared_problem& pre
 
 void find_cuts(const formula& f, const problem& x, const prepared_problem& prepared, row_cut* cuts, workspace::state& w) {
   forward_pass(f, x, prepared, {}, {}, cuts, w).run();
+}
+
+void visit_queries(const formula& f, const problem& x, const prepared_problem& prepared, long groups,
+                   function_ref<void(const forward_work&, const sequence&, long group)> visit, workspace::state& w) {
+  forward_pass(f, x, prepared, {}, {}, nullptr, w).visit(groups, visit);
+}
+
+void visit_heads(const formula& f, const problem& x, const prepared_problem& prepared,
+                 function_ref<void(const forward_work&, const sequence&)> visit, function_ref<void(const sequence&)> after,
+                 workspace::state& w) {
+  forward_pass(f, x, prepared, {}, {}, nullptr, w).visit_heads(visit, after);
 }
 
 }  // namespace qkv

@@ -24,7 +24,7 @@ constexpr float headroom = 32;  // a reference found in one pass lies this far a
 class query_block : query_scores {
  public:
   explicit query_block(const forward_work& work)
-      : query_scores(work, work.scratch), columns(rounded_up(w.columns, tile_columns)), normal(w.rule->sum_to_one()),
+      : query_scores(work, work.scratch, stores_scores(*work.rule)), columns(rounded_up(w.columns, tile_columns)), normal(w.rule->sum_to_one()),
         softmax(normal == normalised::yes && w.rule->closed_form() == closed::exponential),
         whole_rows(needs_whole_rows(*w.rule)), dropping(w.rule->dropout()), o(q + side * w.depth),
         kept(reinterpret_cast<kept_block*>(o + side * columns)) {
@@ -45,7 +45,8 @@ class query_block : query_scores {
       for (int i = 0; i < side; ++i) store(sums_before[i], load(sums[i]));
       for (int j = 0; j < key_panels; ++j)
         for (int i = 0; i < live_panels; ++i)
-          if (how[i][j] != dead || (j > from[i] && j < to[i])) weight_tile(i, j);
+          if (how[i][j] != dead || (j > from[i] && j < to[i]))
+            kind == form::distance ? weight_tile<form::distance>(i, j) : weight_tile<form::dot>(i, j);
       for (int i = 0; i < live_panels; ++i)
         if (from[i] < to[i] && !in_range(i)) redo_panel(i);
     } else {
@@ -68,15 +69,14 @@ class query_block : query_scores {
     }
   }
 
-  static long room_for_kept(long blocks) { return rounded_up(blocks * long(sizeof(kept_block)) / 4, 16); }
-
  private:
   // 1  Weights at once: P = 2^(S - m), and their sums.
+  template <form Kind>
   void weight_tile(int i, int j) {
     float* const weights = p + i * tile_rows * pitch + j * tile_columns;
     if (how[i][j] == dead) return clear_tile(weights);
     tile_sums s;
-    product(i, j, s);
+    product<Kind>(i, j, s);
     if (moved[i])
 #pragma GCC unroll 16
       for (int r = 0; r < tile_rows; ++r)
@@ -261,7 +261,7 @@ class query_block : query_scores {
 };
 
 long scratch_size(long depth, long columns, long blocks) {
-  return side * depth + side * rounded_up(columns, tile_columns) + query_block::room_for_kept(blocks) +
+  return side * depth + side * rounded_up(columns, tile_columns) + room_for_kept(blocks) +
          blocks * side * pitch;
 }
 

@@ -109,6 +109,13 @@ struct parameter {
   const char* letters = "";  ///< e.g. "H" or "H R"; letters known to the call must match, others are free
 };
 
+/// A lookup of a learned tensor outside of it; shown to check sizes at the door.
+struct learned_miss {
+  const parameter& tensor;
+  int axis;
+  std::int64_t index;
+};
+
 /// What differentiation notes about the learned entries a lambda looked up: entry n of the lambda's lookups, in the
 /// order of evaluation (the same for every link, as lambdas do not branch).
 template <class Index>
@@ -119,6 +126,9 @@ struct lookups {
   int indices[most];  ///< how many indices it was looked up by
   Index offset[most];
   int varied = -1;  ///< the lookup whose derivative is being taken
+  /// Of scalar lookups: an index outside the tensor and its axis, or axis -1 where all were inside.
+  std::int64_t missed[most];
+  int missed_axis[most];
 };
 
 /// A learned parameter as a lambda sees it: slope[at.head], bias[at.head, bucket].
@@ -148,6 +158,12 @@ struct learned {
           log->parameter[log->count] = number;
           log->indices[log->count] = int(sizeof...(I));
           log->offset[log->count] = offset;
+          if constexpr (std::same_as<Index, whole_scalar>) {
+            log->missed_axis[log->count] = -1;
+            for (int d = 0; d < int(sizeof...(I)) && d < rank; ++d)
+              if (index[d].v < 0 || index[d].v >= sizes[d])
+                log->missed_axis[log->count] = d, log->missed[log->count] = index[d].v;
+          }
         }
         ++log->count;
       }

@@ -2,6 +2,7 @@
 #pragma once
 #include "qkv/attention/formula.h"
 #include "qkv/attention/layout.h"
+#include "qkv/tensor/overlap.h"
 
 namespace qkv {
 
@@ -51,6 +52,20 @@ void check(const char* operation, const formula&, const problem_of<double>&);
 /// Throws shape_error unless memory given for a result has these sizes and, with four axes, unit stride in the last.
 void check_given(const char* operation, const char* name, const view<const float, 4>&, std::array<long, 4> wanted);
 void check_given(const char* operation, const char* name, const view<const float, 3>&, std::array<long, 3> wanted);
+
+/// Memory by its name.
+struct named_memory {
+  const char* name;
+  strided_memory memory;
+};
+/// Throws shape_error where a number would be written over another one: a result that overlaps itself, another result
+/// or what is read.
+void check_apart(const char* operation, std::initializer_list<named_memory> results,
+                 std::initializer_list<named_memory> read);
+/// The same for everything that a backward pass writes; and that there is memory for what was learned.
+void check_gradients(const char* operation, const formula&, const problem&, view<const float, 4> out,
+                     view<const float, 3> lse, view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk,
+                     view<float, 4> dv, std::span<float* const> learned);
 
 /// A finished forward pass.
 struct attended {

@@ -16,6 +16,8 @@ struct kept_block {
   int from[panels], to[panels];  // the live range of each panel
 };
 
+constexpr long room_for_kept(long blocks) { return rounded_up(blocks * long(sizeof(kept_block)) / 4, 16); }
+
 /// What a row of the blend is multiplied by, and the row's level: the score that would weigh 1.
 struct row_result {
   float factor, level;

@@ -9,7 +9,7 @@
 namespace qkv {
 
 /// A rule `[](auto s, auto at) { return ...; }`.  Learned parameters follow the lambda, in the order
-/// of its further arguments (as in std::invoke); their gradients come back from `backward`:
+/// of its further arguments (as in std::invoke), contiguous in memory; their gradients come back from `backward`:
 ///
 ///     score([](auto s, auto at, auto slope) { return s - slope[at.head] * abs(at.query - at.key); }, slopes)
 template <class F, int P>
@@ -31,6 +31,7 @@ template <class F, class... T> score(F, T...) -> score<F, sizeof...(T)>;
 
 /// Keeps scores within (-cap, cap): cap * tanh(s / cap) (Gemma 2, arXiv:2408.00118).
 inline auto softcap(double cap) {
+  if (!(cap > 0 && std::isfinite(cap))) refuse("softcap", "a cap above 0", std::to_string(cap));
   return score{[=](auto s, auto) { return cap * tanh(s / cap); }};
 }
 
@@ -52,6 +53,11 @@ struct bucket_rule { bool bidirectional = true; long max_distance = 128; };
 /// bias [H, R], R buckets; near distances have a bucket each, far ones share logarithmic ones.
 inline auto relative_bias(tensor bias, bucket_rule rule = {}) {
   const long buckets = bias.dim(1) / (rule.bidirectional ? 2 : 1), exact = buckets / 2;
+  if (exact < 1)
+    refuse("relative_bias", rule.bidirectional ? "at least 4 buckets" : "at least 2 buckets", std::to_string(bias.dim(1)));
+  if (rule.max_distance <= exact)
+    refuse("relative_bias", "a max_distance above " + std::to_string(exact) + ", up to which every distance has a bucket",
+           std::to_string(rule.max_distance));
   const double far = std::log(double(rule.max_distance) / double(exact));
   return score{[=](auto s, auto at, auto table) {
     auto ahead = at.key - at.query;

@@ -69,7 +69,12 @@ inline auto bilinear(tensor matrix) {
 }
 
 /// Replaces the similarity's own scale.
-struct scale { double factor; };
+struct scale {
+  double factor;
+  explicit constexpr scale(double f) : factor(f) {
+    if (!(f - f == 0)) refuse("scale", "a finite number", std::to_string(f));
+  }
+};
 
 namespace detail {
 using scale_part = scale;

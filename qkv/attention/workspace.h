@@ -12,9 +12,10 @@ class growing_memory {
   template <class T>
   T* get(std::size_t n) {
     if (n * sizeof(T) > bytes_) {
-      bytes_ = n * sizeof(T);
+      bytes_ = 0;  // until there is memory: an allocation that throws leaves nothing behind
       block_.reset();
-      block_ = allocate_memory(bytes_);
+      block_ = allocate_memory(n * sizeof(T));
+      bytes_ = n * sizeof(T);
     }
     return reinterpret_cast<T*>(block_.get());
   }

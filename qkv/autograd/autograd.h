@@ -8,6 +8,7 @@
 #include "qkv/autograd/embedding.h"
 #include "qkv/autograd/feed_forward.h"
 #include "qkv/autograd/linear.h"
+#include "qkv/autograd/linear_attention.h"
 #include "qkv/autograd/loss.h"
 #include "qkv/autograd/norm.h"
 #include "qkv/autograd/record.h"

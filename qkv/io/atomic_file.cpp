@@ -21,6 +21,7 @@ std::string system_message() { return std::generic_category().message(errno); }
 
 /// Where the target really lies.  Renaming over a device or a directory would destroy it or fail late.
 std::filesystem::path resolved(std::filesystem::path target) {
+  if (target.empty()) throw file_error("expected the name of a file to write; found an empty one");
   std::error_code ignored;
   if (std::filesystem::is_symlink(target, ignored)) {
     std::error_code problem;

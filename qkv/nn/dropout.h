@@ -12,7 +12,10 @@ struct dropout {
   std::uint64_t stream = 0;
 
   dropout() = default;
-  dropout(double of_dropping, initialisation& init) : probability(of_dropping), stream(init.next_stream()) {}
+  dropout(double of_dropping, initialisation& init) : probability(of_dropping), stream(init.next_stream()) {
+    if (!(probability >= 0 && probability <= 1))
+      refuse("dropout", "a probability in 0 .. 1", std::to_string(probability));
+  }
 
   bool acts(const forward_mode& mode) const { return mode.training && probability > 0; }
   variable operator()(const variable& x, const forward_mode& mode) const;

@@ -22,6 +22,7 @@ tensor waves(const char* operation, long tokens, long width, double ratio) {
 }  // namespace
 
 tensor sinusoidal_positions(long tokens, long width, double base) {
+  if (!(base > 0)) refuse("sinusoidal_positions", "a base above 0", std::to_string(base));
   return waves("sinusoidal_positions", tokens, width, std::pow(base, 2.0 / double(width)));
 }
 

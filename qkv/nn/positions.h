@@ -9,7 +9,7 @@ namespace qkv::nn {
 enum class position_kind { none, learned, sinusoidal, fourier, rotary };
 
 /// Vaswani et al. 2017, section 3.5: [t, 2 i] = sin(t / base^(2 i / C)), [t, 2 i + 1] = cos of the same.
-/// @returns [T, C] for positions 0 .. T - 1.   @throws shape_error for an odd width
+/// @returns [T, C] for positions 0 .. T - 1.   @throws shape_error for an odd width or a base <= 0
 tensor sinusoidal_positions(long tokens, long width, double base = 10000);
 
 /// The Fourier basis: [t, 2 k] = sin(t / B^k), [t, 2 k + 1] = cos(t / B^k).  Sinusoidal positions are those of

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "qkv/numbers/hash.h"
+#include "qkv/numbers/nearest.h"
 
 namespace qkv {
 
@@ -46,7 +47,7 @@ struct interval {
   using truth = coverage;
 
   template <std::integral I>
-  interval(I x) : lo(x), hi(x) {}
+  interval(I x) : lo(nearest<std::int64_t>(x)), hi(lo) {}
   interval(std::int64_t l, std::int64_t h, reads r = reads_nothing) : lo(l), hi(h), from(r) {}
   bool single() const { return lo == hi; }
   interval because(reads r) const { return {lo, hi, from | r}; }

@@ -42,8 +42,9 @@ struct lanes<std::int32_t> {
   using real_type = lanes<float>;
   QKV_LANE lanes() = default;
   QKV_LANE lanes(int_vector x) : v(x) {}
+  /// A number that 32 bits cannot hold becomes the nearest one that they can.
   template <std::integral I>
-  QKV_LANE lanes(I x) : v(int_vector{} + std::int32_t(x)) {}
+  QKV_LANE lanes(I x) : v(int_vector{} + nearest<std::int32_t>(x)) {}
   QKV_LANE static lanes counting_from(std::int32_t first) {
     lanes r;
     for (int n = 0; n < QKV_WIDTH; ++n) r.v[n] = first + n;
@@ -207,7 +208,7 @@ struct lanes<float> {
     const lanes large = select(x < lanes(0.f), -t, t);
     return select(abs(x) < lanes(0.625f), small, select(x == x, large, x));
   }
-  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp2(x * lanes(-1.44269504f))); }
+  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp(-x)); }
 };
 
 // A whole number meeting a literal such as 0.5 becomes real; it is never rounded in silence.

@@ -2,6 +2,8 @@
 //
 // GCC may inline code of a lesser target into a function of a greater one, and `flatten` makes it inline all of it, the
 // user's lambda and the lanes included.  f is called as f(lane_types<Set>{}), whose members name that set's lanes.
+// Where nothing is inlined (-O0, -fno-inline), only the baseline's lanes are used: wider ones would cross real calls,
+// whose two sides disagree about how wide arguments are passed.
 // Compiling user files with different -march instead would let the linker merge their inline functions, and the
 // wide copy might win on a narrow machine.
 #pragma once
@@ -15,7 +17,7 @@ struct portable_lanes {
   using index = portable::lanes<std::int32_t>;
   static constexpr int width = portable::width;
 };
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__NO_INLINE__)
 struct avx2_lanes {
   using real = avx2::lanes<float>;
   using index = avx2::lanes<std::int32_t>;
@@ -42,7 +44,7 @@ template <class F>
 
 template <class F>
 void widest(const F& f) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__NO_INLINE__)
   switch (active_instruction_set()) {
     case instruction_set::avx512: return under_avx512(f);
     case instruction_set::avx2: return under_avx2(f);

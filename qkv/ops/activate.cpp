@@ -18,6 +18,7 @@ tensor activate(const tensor& x, activation f) {
 
 void activate_into(const tensor& y, const tensor& x, activation f) {
   expect_shape(y, x.shape(), op, "y");
+  expect_same_or_apart(y, x, op, "y", "x");
   const auto from = rows_to_read(x);
   const auto to = rows_to_write(y, op, "y");
   const auto kernel = elementwise_now().activate;
@@ -34,6 +35,8 @@ tensor activate_backward(const tensor& dy, const tensor& x, activation f) {
 void activate_backward_into(const tensor& dx, const tensor& dy, const tensor& x, activation f, writing write) {
   expect_shape(dy, x.shape(), op, "dy");
   expect_shape(dx, x.shape(), op, "dx");
+  expect_same_or_apart(dx, dy, op, "dx", "dy");
+  expect_same_or_apart(dx, x, op, "dx", "x");
   const auto from = rows_to_read(x), gradient = rows_to_read(dy);
   const auto to = rows_to_write(dx, op, "dx");
   const auto kernel = elementwise_now().activate_backward;

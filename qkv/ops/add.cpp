@@ -30,6 +30,8 @@ tensor add(const tensor& a, const tensor& b) {
 void add_into(const tensor& y, const tensor& a, const tensor& b) {
   expect_last_axes(b, a.shape());
   expect_shape(y, a.shape(), op, "y");
+  expect_same_or_apart(y, a, op, "y", "a");
+  expect_same_or_apart(y, b, op, "y", "b");
   const auto left = rows_to_read(a), right = rows_to_read(b);
   const auto to = rows_to_write(y, op, "y");
   const auto kernel = elementwise_now().add;

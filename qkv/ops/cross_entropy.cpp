@@ -58,6 +58,7 @@ void cross_entropy_backward_into(const tensor& dlogits, const tensor& logits, co
                                  const cross_entropy_result& forward, float gradient, long ignore_index) {
   constexpr const char* op = "cross_entropy";
   expect_shape(dlogits, logits.shape(), op, "dlogits");
+  expect_same_or_apart(dlogits, logits, op, "dlogits", "logits");
   expect_shape(forward.log_sum_exp, {row_count(logits)}, op, "log_sum_exp");
   const target_list list(targets, logits, logits.dim(-1), ignore_index);
   const float factor = list.count > 0 ? gradient / float(list.count) : 0.f;

@@ -22,6 +22,7 @@ tensor dropout(const tensor& x, double probability, random_stream random) {
 void dropout_into(const tensor& y, const tensor& x, double probability, random_stream random, writing write) {
   if (!(probability >= 0 && probability <= 1)) refuse(op, "a probability in 0 .. 1", fmt::format("{}", probability));
   expect_shape(y, x.shape(), op, "y");
+  expect_same_or_apart(y, x, op, "y", "x");
   if (probability == 0) return scale_into(y, x, 1, write);
   // Elements are numbered in row-major order, so both must be dense.
   const auto from = rows_to_read(x.to_contiguous());

@@ -39,6 +39,7 @@ void embedding_into(const tensor& y, const tensor& weight, const tensor& ids) {
   expect_shape(y, result_shape(weight, ids), op, "y");
   const tensor list = checked_ids(ids, weight.dim(0));
   const auto* id = list.data<std::int32_t>();
+  expect_apart(y, weight, op, "y", "weight"), expect_apart(y, ids, op, "y", "ids");
   const auto table = rows_to_read(weight);
   const auto to = rows_to_write(y, op, "y");
   if (to.width == 0) return;
@@ -50,6 +51,7 @@ void embedding_into(const tensor& y, const tensor& weight, const tensor& ids) {
 
 void embedding_backward_into(const tensor& dweight, const tensor& dy, const tensor& ids) {
   expect_shape(dy, result_shape(dweight, ids), op, "dy");
+  expect_apart(dweight, dy, op, "dweight", "dy");
   const tensor list = checked_ids(ids, dweight.dim(0));
   const auto* id = list.data<std::int32_t>();
   const auto from = rows_to_read(dy);

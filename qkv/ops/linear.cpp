@@ -38,6 +38,11 @@ void forward(const tensor& y, const tensor& x, view<const float, 2> weight, cons
   const auto [outputs, inputs] = weight.sizes;
   expect_width(x, inputs, op, "x");
   expect_shape(y, with_width(x.shape(), outputs), op, "y");
+  expect_apart(y, x, op, "y", "x"), expect_apart(y, epilogue.bias, op, "y", "bias");
+  expect_apart(y, epilogue.before, op, "y", "before"), expect_apart(epilogue.before, x, op, "before", "x");
+  expect_apart(epilogue.before, epilogue.bias, op, "before", "bias");
+  expect_apart(epilogue.before, epilogue.residual, op, "before", "residual");
+  expect_same_or_apart(y, epilogue.residual, op, "y", "residual");
   const forward_epilogue parts(epilogue, y.shape(), outputs);
   const auto to = rows_to_write(y, op, "y");
   tensor copy;
@@ -79,6 +84,7 @@ tensor linear(const tensor& x, const packed_weight& weight, const linear_epilogu
 }
 
 void linear_into(const tensor& y, const tensor& x, const tensor& weight, const linear_epilogue& epilogue) {
+  expect_apart(y, weight, op, "y", "weight"), expect_apart(epilogue.before, weight, op, "before", "weight");
   forward(y, x, weight_view(weight), nullptr, epilogue);
 }
 
@@ -100,6 +106,8 @@ void linear_backward_input_into(const tensor& dx, const tensor& dy, const tensor
   const auto w = weight_view(weight);
   expect_width(dy, w.sizes[0], op, "dy");
   expect_shape(dx, with_width(dy.shape(), w.sizes[1]), op, "dx");
+  expect_apart(dx, dy, op, "dx", "dy"), expect_apart(dx, weight, op, "dx", "weight");
+  expect_same_or_apart(dx, epilogue.before, op, "dx", "before");
   const auto to = rows_to_write(dx, op, "dx");
   tensor copy;
   dense_product product{.a = matrix_of(dy, copy), .b = w, .c = result_view(to)};
@@ -123,6 +131,7 @@ void linear_backward_weight(const tensor& dweight, const tensor& dy, const tenso
   expect_rank(dweight, 2, op, "dweight [O, I]");
   expect_width(dy, dweight.dim(0), op, "dy");
   expect_shape(x, with_width(dy.shape(), dweight.dim(1)), op, "x");
+  expect_apart(dweight, dy, op, "dweight", "dy"), expect_apart(dweight, x, op, "dweight", "x");
   const auto to = rows_to_write(dweight, op, "dweight");
   tensor copy_dy, copy_x;
   auto a = matrix_of(dy, copy_dy);
@@ -134,6 +143,7 @@ void linear_backward_weight(const tensor& dweight, const tensor& dy, const tenso
 void linear_backward_bias(const tensor& dbias, const tensor& dy, writing write) {
   expect_rank(dbias, 1, op, "dbias [O]");
   expect_width(dy, dbias.dim(0), op, "dy");
+  expect_apart(dbias, dy, op, "dbias", "dy");
   sum_rows(rows_to_write(dbias, op, "dbias").data, rows_to_read(dy), write);
 }
 

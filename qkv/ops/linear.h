@@ -27,7 +27,7 @@ struct linear_epilogue {
 tensor linear(const tensor& x, const tensor& weight, const linear_epilogue& epilogue = {});
 tensor linear(const tensor& x, const packed_weight& weight, const linear_epilogue& epilogue = {});
 
-/// The same into y [..., O], whose last axis has unit stride.
+/// The same into y [..., O], whose last axis has unit stride.  y and `before` lie apart from what is read.
 void linear_into(const tensor& y, const tensor& x, const tensor& weight, const linear_epilogue& epilogue = {});
 void linear_into(const tensor& y, const tensor& x, const packed_weight& weight, const linear_epilogue& epilogue = {});
 

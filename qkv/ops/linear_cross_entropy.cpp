@@ -30,6 +30,8 @@ struct projection {
         classes(weight_.dim(0)) {
     if (!dx.empty()) expect_shape(dx, x.shape(), op, "dx"), dx = flat_result();
     if (!dweight.empty()) expect_shape(dweight, weight.shape(), op, "dweight");
+    expect_apart(dx, x, op, "dx", "x"), expect_apart(dx, weight, op, "dx", "weight");
+    expect_apart(dweight, x, op, "dweight", "x"), expect_apart(dweight, weight, op, "dweight", "weight");
     x = x.reshape({rows, width});
   }
   static const tensor& checked(const tensor& weight) {

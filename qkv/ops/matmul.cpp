@@ -53,6 +53,7 @@ void matmul_into(const tensor& c, const tensor& a, const tensor& b, writing writ
   if (c.size() == 0) return;
   if (c.dim(-1) > 1 && c.strides().back() != 1)
     refuse(op, "c of unit stride in its last axis", "strides " + to_string(c.strides()));
+  expect_apart(c, a, op, "c", "a"), expect_apart(c, b, op, "c", "b");
   const long matrices = c.size() / (c.dim(-1) * c.dim(-2));
   for (long i = 0; i < matrices; ++i)
     run({.a = matrix_at(a, i), .b = matrix_at(b, i), .c = matrix_at(c, i), .add = write == writing::add});
@@ -61,6 +62,8 @@ void matmul_into(const tensor& c, const tensor& a, const tensor& b, writing writ
 void matmul_backward_into(const tensor& da, const tensor& db, const tensor& dc, const tensor& a, const tensor& b,
                           writing write) {
   expect_shape(dc, shape_of_product(a, b), op, "dc");
+  if (!da.empty() && !db.empty()) expect_apart(da, a, op, "da", "a");
+  if (write == writing::replace) expect_apart(da, db, op, "da", "db");  // sums may be added to one gradient
   if (!da.empty()) matmul_into(da, dc, transposed(b), write);
   if (!db.empty()) matmul_into(db, transposed(a), dc, write);
 }

@@ -16,6 +16,7 @@ namespace qkv {
 tensor matmul(const tensor& a, const tensor& b);
 
 /// The same into c [..., M, N], whose last axis has unit stride; replace: c = A B, add: c += A B.
+/// c lies apart from a and b.
 void matmul_into(const tensor& c, const tensor& a, const tensor& b, writing write = writing::replace);
 
 /// dA = dC B^T and dB = A^T dC, into da and db; an empty one is left out.

@@ -30,6 +30,8 @@ tensor multiply(const tensor& a, const tensor& b) {
 void multiply_into(const tensor& y, const tensor& a, const tensor& b) {
   expect_shape(b, a.shape(), op, "b");
   expect_shape(y, a.shape(), op, "y");
+  expect_same_or_apart(y, a, op, "y", "a");
+  expect_same_or_apart(y, b, op, "y", "b");
   product_into(y, a, b, writing::replace);
 }
 
@@ -39,6 +41,13 @@ void multiply_backward_into(const tensor& da, const tensor& db, const tensor& dy
   expect_shape(dy, a.shape(), op, "dy");
   if (!da.empty()) expect_shape(da, a.shape(), op, "da");
   if (!db.empty()) expect_shape(db, a.shape(), op, "db");
+  expect_same_or_apart(da, dy, op, "da", "dy");
+  expect_same_or_apart(da, b, op, "da", "b");
+  expect_same_or_apart(db, dy, op, "db", "dy");
+  expect_same_or_apart(db, a, op, "db", "a");
+  if (!da.empty() && !db.empty())  // db is made when da has been
+    expect_apart(da, dy, op, "da", "dy"), expect_apart(da, a, op, "da", "a");
+  if (write == writing::replace) expect_apart(da, db, op, "da", "db");  // sums may be added to one gradient
   if (!da.empty()) product_into(da, dy, b, write);
   if (!db.empty()) product_into(db, dy, a, write);
 }

@@ -27,6 +27,8 @@ void run_norm(const norm_inputs& in, void (*kernel)(const norm_forward&)) {
   if (in.x.empty() || in.x.rank() == 0) refuse(in.op, "x [..., D]", in.x.empty() ? "nothing" : "a scalar");
   const long width = in.x.dim(-1);
   expect_shape(in.y, in.x.shape(), in.op, "y");
+  expect_same_or_apart(in.y, in.x, in.op, "y", "x"), expect_apart(in.y, in.weight, in.op, "y", "weight");
+  expect_apart(in.y, in.bias, in.op, "y", "bias");
   const auto weight = vector_of(in.weight, width, in.op, "weight"), bias = vector_of(in.bias, width, in.op, "bias");
   const auto x = rows_to_read(in.x);
   const auto y = rows_to_write(in.y, in.op, "y");
@@ -35,6 +37,9 @@ void run_norm(const norm_inputs& in, void (*kernel)(const norm_forward&)) {
   if (!in.residual.empty()) {
     expect_shape(in.residual, in.x.shape(), in.op, "residual");
     expect_shape(in.sum, in.x.shape(), in.op, "sum");
+    expect_same_or_apart(in.sum, in.x, in.op, "sum", "x");
+    expect_same_or_apart(in.sum, in.residual, in.op, "sum", "residual");
+    expect_apart(in.y, in.sum, in.op, "y", "sum"), expect_same_or_apart(in.y, in.residual, in.op, "y", "residual");
     residual = rows_to_read(in.residual);
     sum = rows_to_write(in.sum, in.op, "sum");
   }
@@ -68,6 +73,8 @@ void run_norm_backward(const norm_gradients& in, void (*kernel)(const norm_backw
   const auto x = rows_to_read(in.x), dy = rows_to_read(in.dy);
   rows<float> dx, dweight, dbias;
   if (!in.dx.empty()) expect_shape(in.dx, in.x.shape(), in.op, "dx"), dx = rows_to_write(in.dx, in.op, "dx");
+  expect_same_or_apart(in.dx, in.dy, in.op, "dx", "dy"), expect_apart(in.dx, in.weight, in.op, "dx", "weight");
+  expect_same_or_apart(in.dx, in.x, in.op, "dx", "x");
   if (!in.dweight.empty())
     expect_shape(in.dweight, {width}, in.op, "dweight"), dweight = rows_to_write(in.dweight, in.op, "dweight");
   if (!in.dbias.empty())

@@ -6,6 +6,7 @@
 //   - gradients for parameters are added to what is there, gradients for inputs replace it unless writing::add is
 //   given;
 //   - leading axes are rows; the last axis has unit stride or is copied; results' last axis must have unit stride;
+//   - a result may be an input's own memory where its header says so, and must not lie across it;
 //   - wrong shapes throw shape_error "op: expected ...; found ..." before anything is written.
 #pragma once
 #include "qkv/ops/activate.h"

@@ -13,11 +13,13 @@ constexpr const char* op = "rotary";
 void check(const tensor& y, const tensor& x, const rotary_table& table, long first) {
   expect_rank(x, 4, op, "x [B, T, H, D]");
   expect_shape(y, x.shape(), op, "y");
+  expect_same_or_apart(y, x, op, "y", "x");
   expect_rank(table.cosine, 2, op, "a table [length, D / 2]");
   const long width = 2 * table.cosine.dim(1), length = table.cosine.dim(0);
   expect_width(x, width, op, "x");
-  if (first < 0 || first + x.dim(1) > length)
-    refuse(op, "positions below " + std::to_string(length), std::to_string(first + x.dim(1)));
+  if (first < 0) refuse(op, "a first position of at least 0", std::to_string(first));
+  if (first > length || x.dim(1) > length - first)  // first + T may be no number
+    refuse(op, "positions below " + std::to_string(length), std::to_string(first > length ? first : first + x.dim(1)));
   for (const tensor& t : {x, y})
     if (t.dim(-1) > 1 && t.strides().back() != 1)
       refuse(op, "unit stride in the last axis", "strides " + to_string(t.strides()));
@@ -47,6 +49,7 @@ void turn(const tensor& y, const tensor& x, const rotary_table& table, long firs
 
 rotary_table make_rotary_table(long length, long width, double base) {
   if (width % 2 != 0 || width < 0) refuse(op, "an even width", std::to_string(width));
+  if (!(base > 0 && std::isfinite(base))) refuse(op, "a base above 0", std::to_string(base));
   const long half = width / 2;
   rotary_table table{tensor::uninitialized({length, half}), tensor::uninitialized({length, half})};
   for (long t = 0; t < length; ++t)

@@ -13,7 +13,7 @@ enum class rotary_layout { half_split, interleaved };
 struct rotary_table {
   tensor cosine, sine;  ///< [length, D / 2] float32, computed in double
 };
-/// @throws shape_error "rotary: expected an even width; found 7"
+/// @throws shape_error "rotary: expected an even width; found 7", "rotary: expected a base above 0; found 0.000000"
 rotary_table make_rotary_table(long length, long width, double base = 10000);
 
 /// x with every pair turned by the angle of its position.

@@ -1,5 +1,7 @@
 #include "qkv/ops/rows.h"
 
+#include "qkv/tensor/overlap.h"
+
 namespace qkv {
 namespace {
 
@@ -75,6 +77,14 @@ void expect_width(const tensor& t, long width, const char* op, const char* name)
 
 void expect_rank(const tensor& t, long rank, const char* op, const std::string& expected) {
   if (t.empty() || t.rank() != rank) refuse(op, expected, t.empty() ? "nothing" : to_string(t.shape()));
+}
+
+void expect_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of) {
+  if (overlap(result, input)) refuse(op, std::string(name) + " in memory of its own", std::string("memory of ") + of);
+}
+
+void expect_same_or_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of) {
+  if (!same_places(result, input)) expect_apart(result, input, op, name, of);
 }
 
 shape with_width(shape s, long width) {

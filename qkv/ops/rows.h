@@ -33,6 +33,14 @@ void expect_width(const tensor& t, long width, const char* op, const char* name)
 /// Throws shape_error "op: expected weight [O, I]; found ..." unless t has so many axes.
 void expect_rank(const tensor& t, long rank, const char* op, const std::string& expected);
 
+/// Throws shape_error "op: expected y in memory of its own; found memory of x" where the result's memory is also an
+/// input's.  For ops that still read an input when they have begun to write.
+void expect_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of);
+
+/// The same for ops that read a number, or a row, before they write it: an input's own memory will do, another part of
+/// it will not.
+void expect_same_or_apart(const tensor& result, const tensor& input, const char* op, const char* name, const char* of);
+
 /// x's shape with another last size.
 shape with_width(shape s, long width);
 /// The product of all sizes but the last.

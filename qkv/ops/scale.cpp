@@ -13,6 +13,7 @@ tensor scaled(const tensor& x, float factor) {
 
 void scale_into(const tensor& y, const tensor& x, float factor, writing write) {
   expect_shape(y, x.shape(), "scale", "y");
+  expect_same_or_apart(y, x, "scale", "y", "x");
   const auto from = rows_to_read(x);
   const auto to = rows_to_write(y, "scale", "y");
   const auto kernel = elementwise_now().scale;

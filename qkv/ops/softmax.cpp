@@ -18,6 +18,7 @@ tensor softmax_rows(const tensor& x) {
 
 void softmax_rows_into(const tensor& y, const tensor& x) {
   expect_shape(y, x.shape(), op, "y");
+  expect_same_or_apart(y, x, op, "y", "x");
   const auto from = rows_to_read(x);
   const auto to = rows_to_write(y, op, "y");
   const auto kernel = softmax_rows_now().softmax;
@@ -35,6 +36,8 @@ tensor softmax_rows_backward(const tensor& dy, const tensor& y) {
 void softmax_rows_backward_into(const tensor& dx, const tensor& dy, const tensor& y, writing write) {
   expect_shape(dy, y.shape(), op, "dy");
   expect_shape(dx, y.shape(), op, "dx");
+  expect_same_or_apart(dx, dy, op, "dx", "dy");
+  expect_same_or_apart(dx, y, op, "dx", "y");
   const auto weights = rows_to_read(y), gradient = rows_to_read(dy);
   const auto to = rows_to_write(dx, op, "dx");
   const auto kernel = softmax_rows_now().softmax_backward;

@@ -79,6 +79,7 @@ void sum_backward_into(const tensor& dx, const tensor& dy, int axis, float facto
   if (!dx.contiguous()) refuse(op, "a contiguous dx", "strides " + to_string(dx.strides()));
   const around_axis a(dx, axis);
   expect_shape(dy, a.rest, op, "dy");
+  expect_apart(dx, dy, op, "dx", "dy");
   const tensor gradient = dy.to_contiguous();
   const float* from = gradient.data<float>();
   auto* to = dx.data<float>();

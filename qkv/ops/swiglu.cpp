@@ -19,6 +19,8 @@ tensor swiglu(const tensor& gate, const tensor& up) {
 void swiglu_into(const tensor& y, const tensor& gate, const tensor& up) {
   expect_shape(up, gate.shape(), op, "up");
   expect_shape(y, gate.shape(), op, "y");
+  expect_same_or_apart(y, gate, op, "y", "gate");
+  expect_same_or_apart(y, up, op, "y", "up");
   const auto g = rows_to_read(gate), u = rows_to_read(up);
   const auto to = rows_to_write(y, op, "y");
   const auto kernel = elementwise_now().swiglu;
@@ -33,6 +35,13 @@ void swiglu_backward_into(const tensor& dgate, const tensor& dup, const tensor& 
   expect_shape(dy, gate.shape(), op, "dy");
   expect_shape(dgate, gate.shape(), op, "dgate");
   expect_shape(dup, gate.shape(), op, "dup");
+  expect_apart(dgate, dup, op, "dgate", "dup");
+  expect_same_or_apart(dgate, dy, op, "dgate", "dy");
+  expect_same_or_apart(dgate, gate, op, "dgate", "gate");
+  expect_same_or_apart(dgate, up, op, "dgate", "up");
+  expect_same_or_apart(dup, dy, op, "dup", "dy");
+  expect_same_or_apart(dup, gate, op, "dup", "gate");
+  expect_same_or_apart(dup, up, op, "dup", "up");
   const auto g = rows_to_read(gate), u = rows_to_read(up), d = rows_to_read(dy);
   const auto to_gate = rows_to_write(dgate, op, "dgate"), to_up = rows_to_write(dup, op, "dup");
   const auto kernel = elementwise_now().swiglu_backward;

@@ -1,5 +1,6 @@
 #include "qkv/train/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -9,7 +10,7 @@
 namespace qkv {
 namespace {
 
-constexpr auto format = "qkv decoder 1";
+constexpr auto format = "qkv decoder 1", of_optimiser = "optimiser.";
 
 [[noreturn]] void complain(const std::filesystem::path& path, const std::string& expected, const std::string& found) {
   throw file_error(path.string() + ": expected " + expected + "; found " + found);
@@ -25,7 +26,13 @@ class reader {
 
   checkpoint read() const {
     decoder model = empty_model();
-    for (const auto& p : nn::parameters_of(model)) load(p);
+    const auto parameters = nn::parameters_of(model);
+    for (const auto& p : parameters) load(p);
+    // A weight that the configuration has no use for: one of them is not this model's.
+    for (const auto& [name, value] : file_.tensors)
+      if (!name.starts_with(of_optimiser) &&
+          std::ranges::find(parameters, name, &nn::named_parameter::name) == parameters.end())
+        complain(path_, "only weights that its configuration uses", name);
     return {std::move(model), facts(), optimiser_state()};
   }
 
@@ -62,7 +69,12 @@ class reader {
       complain(path_, name + " of shape " + to_string(expected) + ", as its configuration says",
                to_string(stored->shape()));
     }
+    check_real(*stored, name);
     return *stored;
+  }
+
+  void check_real(const tensor& stored, const std::string& name) const {
+    if (stored.type() == dtype::int32) complain(path_, name + " in real numbers", "whole ones");
   }
 
   void load(const nn::named_parameter& p) const { p.value.value().copy_from(weight(p.name, p.value.shape())); }
@@ -90,7 +102,9 @@ class reader {
   std::vector<std::pair<std::string, tensor>> optimiser_state() const {
     std::vector<std::pair<std::string, tensor>> state;
     for (const auto& named : file_.tensors) {
-      if (named.first.starts_with("optimiser.")) state.push_back(named);
+      if (!named.first.starts_with(of_optimiser)) continue;
+      check_real(named.second, named.first);
+      state.push_back(named);
     }
     return state;
   }

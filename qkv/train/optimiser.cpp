@@ -78,6 +78,9 @@ std::vector<std::pair<std::string, tensor>> optimiser::state() const {
 }
 
 void optimiser::load_state(const std::vector<std::pair<std::string, tensor>>& tensors) {
+  if (tensors.size() != 2 * parameters_.size())
+    throw file_error("optimiser state: expected " + std::to_string(2 * parameters_.size()) +
+                     " tensors, two for each weight; found " + std::to_string(tensors.size()));
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     load(tensors, first_prefix + parameters_[i].name, working_[i].first_moment);
     load(tensors, second_prefix + parameters_[i].name, working_[i].second_moment);

@@ -109,16 +109,49 @@ TEST_F(AtTheDoor, MoreLookupsThanDerivativesAreTakenOf) {
             "attention: expected at most 16 lookups of learned parameters in the scores; found 17");
 }
 
-TEST_F(AtTheDoor, LearnedTensorsMayStride) {
-  const tensor columns = numbers({8, 3}), slopes = columns.select(1, 1);
-  const auto gradients = attention_forward(q, k, v, alibi(slopes)).backward(numbers({2, 9, 8, 6}));
-  const auto dense = attention_forward(q, k, v, alibi(slopes.clone())).backward(numbers({2, 9, 8, 6}));
-  EXPECT_EQ(difference(gradients[slopes], dense.learned[0].second), 0);
+TEST_F(AtTheDoor, LearnedTensorsThatStride) {
+  const tensor columns = numbers({8, 3});
+  EXPECT_EQ(refusal(alibi(columns.select(1, 1))),
+            "attention: expected alibi slopes contiguous in memory (to_contiguous() makes it so); found strides [3]");
+  EXPECT_EQ(refusal(alibi(columns.select(1, 1).to_contiguous())), "no exception");
+}
+
+TEST_F(AtTheDoor, LearnedTensorsThatLookupsLeave) {
+  const auto slope = [](auto s, auto at, auto slopes) { return s * slopes[at.head]; };
+  EXPECT_EQ(refusal(score(slope, numbers({2}))),
+            "attention: expected parameter to have an index 7 on axis 0, where the link of query 0 and key 0 of head 7 "
+            "looks; found [2]");
+  EXPECT_EQ(refusal(score(slope, numbers({8}))), "no exception");
+  const auto by_distance = [](auto s, auto at, auto bias) { return s + bias[at.head, at.query - at.key]; };
+  EXPECT_THAT(refusal(score(by_distance, numbers({8, 13}))), HasSubstr("an index -8 on axis 1"));
+  EXPECT_EQ(refusal(causal, score(by_distance, numbers({8, 13}))), "no exception") << "only links that exist count";
+  EXPECT_EQ(refusal(causal & sliding_window(4), score(by_distance, numbers({8, 4}))), "no exception");
+  EXPECT_THAT(refusal(causal, score(by_distance, numbers({8, 12}))), HasSubstr("an index 12 on axis 1"));
+  const auto chosen = [](auto s, auto at, auto bias) {
+    const auto distance = abs(at.query - at.key);
+    return s + select(distance < 3, bias[distance], 0);
+  };
+  EXPECT_EQ(refusal(score(chosen, numbers({3}))), "no exception") << "what select leaves out may stand anywhere";
+}
+
+TEST_F(AtTheDoor, LearnedTensorsAreLookedUpInTheLongestSequenceToo) {
+  const auto by_key = [](auto s, auto at, auto bias) { return s + bias[at.key]; };
+  const auto three = padded({9, 9, 9}, {3, 13, 4});
+  q = numbers({3, 9, 8, 16}), k = numbers({3, 13, 4, 16}), v = numbers({3, 13, 4, 6});
+  EXPECT_THAT(refusal(three, score(by_key, numbers({12}))), HasSubstr("an index 12 on axis 0"));
+  EXPECT_EQ(refusal(three, score(by_key, numbers({13}))), "no exception");
+}
+
+TEST_F(AtTheDoor, TablesThatScoresLookUp) {
+  const auto of_key = [](const table& numbers) { return [=](auto s, auto at) { return s + real(numbers[at.key]); }; };
+  EXPECT_EQ(refusal(of_key({1, 2, 3})),
+            "attention: expected a table to have an entry 12, where the last link looks; found a table [3]");
+  EXPECT_EQ(refusal(of_key(std::vector<std::int64_t>(13, 2))), "no exception");
 }
 
 TEST_F(AtTheDoor, TablesTooShort) {
   EXPECT_THAT(refusal(key_lengths({3})),
-              HasSubstr("a mask's table to have an entry 1, where the last link looks; found a table [1]"));
+              HasSubstr("expected a table to have an entry 1, where the last link looks; found a table [1]"));
   EXPECT_THAT(refusal(prefix(table({3, 4}, std::vector<std::int64_t>(12)))), HasSubstr("no exception"));
   EXPECT_THAT(refusal(same_document(table({0, 0, 1, 1}))),
               HasSubstr("to have an entry 12, where the last link looks; found a table [4]"));
@@ -236,6 +269,73 @@ TEST_F(Views, ForResultsHaveTheirShapes) {
   EXPECT_THAT(backward(out, lse, out, out, keys, keys, 1), testing::Not("no exception"));
 }
 
+/// Memory for results that stays where it is.
+struct ResultsOfViews : Views {
+  std::vector<float> more = std::vector<float>(4096);
+  view<float, 4> out = view<float, 4>::dense(more.data(), {1, 4, 2, 8}), dq = out,
+                 dk = view<float, 4>::dense(more.data() + 100, {1, 5, 2, 8}),
+                 dv = view<float, 4>::dense(more.data() + 200, {1, 5, 2, 8});
+  view<float, 3> lse = view<float, 3>::dense(more.data() + 300, {1, 4, 2});
+  std::vector<float> results = std::vector<float>(100);
+  workspace w;
+
+  std::string forward() {
+    return message_of([&] { attention_into(*make_formula(), x, out, lse, w); });
+  }
+  std::string backward(const auto& f, std::vector<float*> learned = {}) {
+    const auto done = view<float, 4>::dense(results.data(), {1, 4, 2, 8});
+    const auto sums = view<float, 3>::dense(results.data() + 80, {1, 4, 2});
+    return message_of([&] { attention_backward_into(*f, x, done, sums, done, dq, dk, dv, learned, w); });
+  }
+};
+
+TEST_F(ResultsOfViews, LieInMemoryOfTheirOwn) {
+  EXPECT_EQ(forward(), "no exception");
+  out.data = memory.data();
+  EXPECT_EQ(forward(), "attention: expected out in memory of its own; found memory of q");
+  out.data = lse.data - 1;
+  EXPECT_EQ(forward(), "attention: expected lse in memory of its own; found memory of out");
+}
+
+TEST_F(ResultsOfViews, HaveAPlaceForEveryNumber) {
+  out.strides[1] = 0;
+  EXPECT_THAT(forward(), HasSubstr("expected out with a place of its own for every number; found strides"));
+  out.strides[1] = 15;
+  EXPECT_THAT(forward(), HasSubstr("expected out with a place of its own for every number"));
+  out.strides[1] = 1l << 61;
+  EXPECT_THAT(forward(), HasSubstr("expected out within 2^60 elements"));
+  out.strides[1] = 16, lse.strides = {0, 0, 0};
+  EXPECT_THAT(forward(), HasSubstr("expected lse with a place of its own for every number"));
+}
+
+TEST_F(ResultsOfViews, OfTheBackwardPassToo) {
+  EXPECT_EQ(backward(make_formula()), "no exception");
+  dv.data = dk.data + 79;
+  EXPECT_EQ(backward(make_formula()), "attention backward: expected dv in memory of its own; found memory of dk");
+  dv.data = results.data();
+  EXPECT_EQ(backward(make_formula()), "attention backward: expected dv in memory of its own; found memory of out");
+  dv.data = more.data() + 200;
+  const auto joint = view<float, 5>::dense(more.data(), {1, 5, 3, 2, 8});  // gradients of a joint product: alternating
+  for (auto [gradient, n] : {std::pair{&dq, 0}, {&dk, 1}, {&dv, 2}})
+    *gradient = {&joint(0, 0, n, 0, 0), gradient->sizes, {joint.strides[0], joint.strides[1], joint.strides[3], 1}};
+  EXPECT_EQ(backward(make_formula()), "no exception");
+}
+
+TEST_F(ResultsOfViews, OfWhatWasLearned) {
+  const auto f = make_formula(alibi(numbers({2})));
+  std::vector<float> slopes(2);
+  EXPECT_EQ(backward(f, {slopes.data()}), "no exception");
+  EXPECT_EQ(backward(f, {nullptr}),
+            "attention backward: expected memory for the gradient of alibi slopes; found a null pointer");
+  EXPECT_EQ(backward(f, {dq.data + 3}),
+            "attention backward: expected a learned gradient in memory of its own; found memory of dq");
+}
+
+TEST_F(AtTheDoor, NoFormula) {
+  EXPECT_EQ(message_of([&] { attention_forward_with(nullptr, q, k, v); }),
+            "attention: expected a formula; found a null pointer");
+}
+
 TEST(ReadyMadeParts, RefuseNumbersThatMakeNoSense) {
   EXPECT_EQ(message_of([] { sliding_window(-1); }), "sliding_window: expected a width of at least 0; found -1");
   EXPECT_EQ(message_of([] { sliding_window({.left = -1, .right = 2}); }),
@@ -245,6 +345,14 @@ TEST(ReadyMadeParts, RefuseNumbersThatMakeNoSense) {
   EXPECT_EQ(message_of([] { random_blocks(0, 2); }),
             "random_blocks: expected a block and a count of at least 1; found 0 and 2");
   EXPECT_EQ(message_of([] { prefix(-3); }), "prefix: expected a length of at least 0; found -3");
+  EXPECT_EQ(message_of([] { softcap(0); }), "softcap: expected a cap above 0; found 0.000000");
+  EXPECT_THAT(message_of([] { softcap(NAN); }), HasSubstr("found nan"));
+  EXPECT_EQ(message_of([] { scale{NAN}; }), "scale: expected a finite number; found nan");
+  EXPECT_EQ(message_of([] {
+              relative_bias(tensor({4, 32}), {.max_distance = 8});
+            }),
+            "relative_bias: expected a max_distance above 8, up to which every distance has a bucket; found 8");
+  EXPECT_EQ(message_of([] { relative_bias(tensor({4, 3})); }), "relative_bias: expected at least 4 buckets; found 3");
   EXPECT_EQ(message_of([] { top_k(0); }), "top_k: expected a count of at least 1; found 0");
   EXPECT_EQ(message_of([] { dense_mask(tensor({3, 4})); }),
             "dense_mask: expected flags [B or 1, H or 1, T or 1, S]; found [3, 4]");

@@ -158,7 +158,7 @@ TEST_F(OracleScore, SeveralWithLearnedTensors) {
     return 3 * std::tanh(biased / 3) * slopes.at<double>(at.h) + slopes.at<double>(0);
   };
   expect_worked({.score = rule}, {bias, slopes}, q, k, v,
-                score([](auto s, auto at, auto b) { return s + b[at.head, max(at.query - at.key, 0)]; }, bias),
+                score([](auto s, auto at, auto b) { return s + b[at.head, min(max(at.query - at.key, 0), 7)]; }, bias),
                 softcap(3), score([](auto s, auto at, auto a) { return s * a[at.head] + a[0]; }, slopes));
 }
 

@@ -1,6 +1,6 @@
 // Thousands of random attentions, the fused engine against the oracle.
 //
-//   QKV_CASE=1234 test_attention --gtest_filter='RandomCompositions*'    repeats one case, and nothing else
+//   QKV_CASE=1234 test_attention --gtest_filter='*RandomCompositions*'    repeats one case, and nothing else
 //   QKV_CASES=100000                                                     tries more of them
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ void expect_no_complaint(std::uint64_t seed, workspace& w) {
   ADD_FAILURE() << "case " << seed << " on " << name_of(active_instruction_set()) << ": " << words << "\n  "
                 << to_string(c) << "\nmade smaller: " << complaint_about(least, w) << "\n  " << to_string(least)
                 << "\nrepeat it with  QKV_CASE=" << seed << " QKV_ISA=" << name_of(active_instruction_set())
-                << " test_attention --gtest_filter='RandomCompositions*'";
+                << " test_attention --gtest_filter='*RandomCompositions*'";
 }
 
 /// One test a set that this machine has.

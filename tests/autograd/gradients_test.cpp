@@ -3,6 +3,7 @@
 #include "qkv/autograd/embedding.h"
 #include "qkv/autograd/feed_forward.h"
 #include "qkv/autograd/linear.h"
+#include "qkv/autograd/linear_attention.h"
 #include "qkv/autograd/norm.h"
 #include "qkv/autograd/views.h"
 #include "tests/autograd/gradient_check.h"
@@ -102,6 +103,21 @@ TEST(Gradients, OfLearnedPartsOfAttention) {
     return attention(x[0], x[1], x[2], parts);
   };
   expect_gradients_match(with_slopes, {q, k, v, random_tensor({2}, 4)});
+}
+
+TEST(Gradients, OfLinearAttention) {
+  const tensor q = random_tensor({1, 5, 4, 3}, 1), k = random_tensor({1, 5, 2, 3}, 2),
+               v = random_tensor({1, 5, 2, 5}, 3);
+  const tensor state = random_tensor({1, 2, 3, 5}, 6);
+  tensor decay = random_tensor({1, 5, 2}, 4), beta = random_tensor({1, 5, 2}, 5);
+  for (float& g : decay.values<float>()) g = -std::abs(g);
+  for (float& b : beta.values<float>()) b *= 0.2f;
+  expect_gradients_match([](inputs x) { return linear_attention(x[0], x[1], x[2]); }, {q, k, v});
+  const auto gated_delta = [](inputs x) {
+    return linear_attention(x[0], x[1], x[2], {.rule = update_rule::gated_delta},
+                            {.decay = x[3], .beta = x[4], .state = x[5]});
+  };
+  expect_gradients_match(gated_delta, {q, k, v, decay, beta, state});
 }
 
 TEST(Gradients, OfSelfAttentionFromOneProduct) {

@@ -117,6 +117,8 @@ TEST_F(Attend, RefusesWhatItCannotShow) {
   expect_refusal({"attend", "--model", model(), "--text", "Q"}, "--text");
   expect_refusal({"attend", "--model", model(), "--text", "I", "--layer", "3"}, "expected 1 to 2; found 3");
   expect_refusal({"attend", "--model", model(), "--text", "I", "--head", "0"}, "--head");
+  for (const std::string picture : {"--html", "--svg", "--png"})
+    expect_refusal({"attend", "--model", model(), "--text", "I", picture, ""}, picture);
   expect_refusal({"attend", "--model", model(), "--text", "I", "--token", "2"}, "expected 1 to 1; found 2");
   expect_refusal({"attend", "--model", model()}, "--text");
 }

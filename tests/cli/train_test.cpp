@@ -118,6 +118,20 @@ TEST_F(Train, KeepsFilesThatAreNotItsOwn) {
                  "expected a checkpoint to resume from");
 }
 
+TEST_F(Train, RefusesWhatItWouldLearnInVain) {
+  expect_refusal(training(text(), "", {"--steps", "3"}), "--out");
+  expect_refusal(training(text(), in_folder("never"), {"--steps", "3", "--curve", ""}), "--curve");
+  const auto out = in_folder("ten");
+  ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "10", "-q"})).code, 0);
+  const std::string before = bytes_of_file(out);
+  expect_refusal({"train", "--text", text(), "--out", out, "--resume", "--steps", "5"},
+                 "--steps: expected more than the 10 steps that the checkpoint has done; found 5");
+  expect_refusal({"train", "--text", text(), "--out", out, "--resume"}, "expected more than the 10 steps");
+  EXPECT_EQ(bytes_of_file(out), before);
+  EXPECT_EQ(json_of({"train", "--text", text(), "--out", out, "--resume", "--steps", "11", "--seconds", "0"})["step"],
+            11);
+}
+
 // A limit on the size of files stands for a full disk where nobody may mount one.
 void limit_files() {
   ::signal(SIGXFSZ, SIG_IGN);

@@ -36,7 +36,8 @@ class BenchmarkCommand(unittest.TestCase):
     def test_help_names_every_group_and_option(self):
         done = benchmark("--help")
         self.assertEqual(done.returncode, 0)
-        for word in ("peak", "attention", "growth", "matmul", "training", "--filter", "--quick", "--json", "--patience"):
+        for word in ("peak", "attention", "growth", "linear_attention", "matmul", "training", "--filter", "--quick",
+                     "--json", "--patience"):
             self.assertIn(word, done.stdout)
 
     def test_mistakes_are_one_sentence_and_an_exit_status(self):

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """The documents name only what exists: files, tests, links; their tables are well formed."""
+import fnmatch
+import functools
 import glob
 import os
 import re
@@ -13,6 +15,7 @@ import figures
 NOT_YET = "not yet"
 PATH = re.compile(r"`([\w.-]+(?:/[\w.*-]+)+/?|CMakeLists\.txt|Makefile)`")
 TEST = re.compile(r"`((?:\w+/)?[A-Z]\w+\.\w+)`")
+FILTER = re.compile(r"test_(\w+)\s+--gtest_filter='([^']+)'")
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 COLUMNS = {"docs/notions.md": 5, "docs/papers.md": 4}
 
@@ -49,6 +52,26 @@ def known_tests(root):
     for path in glob.glob(os.path.join(root, "tests", "house", "*_test.py")):
         found.add("House." + os.path.basename(path)[:-3])
     return found
+
+
+def filters_without_a_test(path, text, tests_of):
+    """The patterns of documented --gtest_filter options that match no test; tests_of(room): names of its tests."""
+    return [f"{path} runs test_{room} with the filter {pattern}, which matches no test"
+            for room, patterns in FILTER.findall(text) for pattern in patterns.split(":")
+            if not any(fnmatch.fnmatchcase(test, pattern) for test in tests_of(room))]
+
+
+def listed_tests(program):
+    """Full names of a test program's tests, as --gtest_filter knows them."""
+    names, suite = [], ""
+    listed = subprocess.run([program, "--gtest_list_tests"], capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        name = line.split("#")[0].rstrip()
+        if line.startswith("  "):
+            names.append(suite + name.strip())
+        elif name.endswith("."):
+            suite = name
+    return names
 
 
 def complaints(path, text, root):
@@ -102,6 +125,21 @@ class Documents(unittest.TestCase):
         if found:
             self.fail("\n" + "\n".join(found))
 
+    def test_every_filter_matches_a_test(self):
+        folder = os.path.join(os.environ.get("QKV_BUILD_DIR", "build/release"), "tests")
+        tests_of = functools.cache(lambda room: listed_tests(os.path.join(folder, "test_" + room)))
+        sources = [os.path.relpath(path, house.ROOT)
+                   for path in glob.glob(os.path.join(house.ROOT, "tests", "**", "*.cpp"), recursive=True)]
+        found = []
+        for path in all_documents(house.ROOT) + sources:
+            text = house.read(path)
+            missing = [room for room, _ in FILTER.findall(text)
+                       if not os.access(os.path.join(folder, "test_" + room), os.X_OK)]
+            if missing:
+                self.skipTest(f"{path} runs test_{missing[0]}, which is not built; $QKV_BUILD_DIR says where")
+            found += filters_without_a_test(path, text, tests_of)
+        self.assertEqual(found, [])
+
     def test_both_tables_have_rows(self):
         self.assertGreaterEqual(len(rows_of(house.read("docs/notions.md"))[0]), 35)
         self.assertGreaterEqual(len(rows_of(house.read("docs/papers.md"))[0]), 20)
@@ -141,6 +179,12 @@ class Complaints(unittest.TestCase):
 
     def test_a_row_must_name_a_test_or_say_not_yet(self):
         self.assertIn("names no test", self.about("docs/notions.md", self.HEAD + "| a | b | c | d | soon |\n")[0])
+
+    def test_a_filter_that_matches_nothing_is_named(self):
+        def about(text):
+            return filters_without_a_test("README.md", text, {"ops": ["Sets/Softmax.Sums/avx2", "Scale.One"]}.get)
+        self.assertEqual(about("test_ops --gtest_filter='Scale.*:*Softmax*'"), [])
+        self.assertIn("the filter Softmax*, which", about("`test_ops\n--gtest_filter='Scale.*:Softmax*'`")[0])
 
     def test_a_malformed_row_is_found(self):
         self.assertIn("3 cells", self.about("docs/notions.md", self.HEAD + "| a | b | c |\n")[0])

@@ -76,6 +76,10 @@ TEST(Positions, AreSinesOfGrowingWavelengths) {
 TEST(Positions, ComeInPairs) {
   EXPECT_THROW(nn::sinusoidal_positions(4, 5), shape_error);
   EXPECT_THROW(nn::fourier_positions(4, 4, 0), shape_error);
+  EXPECT_THROW(nn::sinusoidal_positions(4, 4, 0), shape_error);
+  nn::initialisation init(1);
+  EXPECT_THROW(nn::dropout(-1, init), shape_error);
+  EXPECT_THROW(nn::dropout(NAN, init), shape_error);
 }
 
 TEST(Embedding, LooksUpRows) {

@@ -243,6 +243,18 @@ TEST_P(Lanes, WholeRoundsDownAndIsHeldWithinABillion) {
   });
 }
 
+TEST_P(Lanes, WholeNumbersBeyondThirtyTwoBitsBecomeTheNearest) {
+  widest([&](auto set) {
+    using I = typename decltype(set)::index;
+    EXPECT_EQ(I(1L << 40).v[0], INT32_MAX);
+    EXPECT_EQ(I(-(1L << 40)).v[1], INT32_MIN);
+    EXPECT_EQ(I(~0UL).v[0], INT32_MAX);
+    EXPECT_EQ(I(3000000000u).v[1], INT32_MAX);
+    EXPECT_EQ(I(-7L).v[0], -7);
+    EXPECT_EQ(I(std::uint8_t(200)).v[0], 200);
+  });
+}
+
 TEST_P(Lanes, CountLoadStoreAndReduce) {
   widest([&](auto set) {
     using S = decltype(set);

@@ -1,7 +1,5 @@
-// add, multiply, scale
-#include "qkv/ops/add.h"
-#include "qkv/ops/multiply.h"
-#include "qkv/ops/scale.h"
+// add, multiply, scale; and what every elementwise op says of memory that overlaps
+#include "qkv/ops/ops.h"
 #include "tests/ops/oracle.h"
 
 namespace qkv {
@@ -108,6 +106,24 @@ TEST(Scale, MultipliesByANumber) {
     EXPECT_TRUE(std::isnan(scaled(tensor::full({3}, INFINITY), 0).at<float>(1)));
   });
   EXPECT_EQ(refusal([] { scale_into(tensor(shape{2}), tensor(shape{3}), 1); }), "scale: expected y [3]; found [2]");
+}
+
+TEST(Elementwise, WorksInPlaceButNotAcross) {
+  const tensor memory = random_tensor({5, 40}, 1), x = memory.slice(0, 0, 4), across = memory.slice(0, 1, 5);
+  const tensor sum = add(x, x);
+  add_into(x, x, x);
+  EXPECT_TRUE(same_bits(x, sum));
+  EXPECT_EQ(refusal([&] { add_into(across, x, x); }), "add: expected y in memory of its own; found memory of a");
+  EXPECT_EQ(refusal([&] { multiply_into(across, across, x); }),
+            "multiply: expected y in memory of its own; found memory of b");
+  EXPECT_EQ(refusal([&] { scale_into(across, x, 2); }), "scale: expected y in memory of its own; found memory of x");
+  EXPECT_THAT(refusal([&] { softmax_rows_into(across, x); }), testing::HasSubstr("y in memory of its own"));
+  EXPECT_THAT(refusal([&] { activate_into(across, x, activation::gelu); }),
+              testing::HasSubstr("y in memory of its own"));
+  EXPECT_THAT(refusal([&] { swiglu_into(across, x, x); }), testing::HasSubstr("y in memory of its own"));
+  EXPECT_THAT(refusal([&] { dropout_into(across, x, 0.5, {}); }), testing::HasSubstr("y in memory of its own"));
+  EXPECT_THAT(refusal([&] { rms_norm_into(across, x, {}); }), testing::HasSubstr("y in memory of its own"));
+  EXPECT_THAT(refusal([&] { add_rms_norm_into(sum, sum, x, x, {}); }), testing::HasSubstr("y in memory of its own"));
 }
 
 TEST(Elementwise, HasTheSameBitsForAnyNumberOfThreads) {

@@ -202,6 +202,21 @@ TEST(Linear, RefusesShapesThatDoNotFit) {
             "linear: expected x [2, 128]; found [3, 128]");
 }
 
+TEST(Linear, RefusesMemoryThatItStillReads) {
+  const tensor w = random_tensor({4, 4}, 1), x = random_tensor({4, 4}, 2), y({4, 4});
+  EXPECT_EQ(refusal([&] { linear_into(x, x, w); }), "linear: expected y in memory of its own; found memory of x");
+  EXPECT_EQ(refusal([&] { linear_into(w, x, w); }), "linear: expected y in memory of its own; found memory of weight");
+  EXPECT_EQ(refusal([&] { linear_into(x, x, packed_weight(w)); }),
+            "linear: expected y in memory of its own; found memory of x");
+  EXPECT_EQ(refusal([&] { linear_into(y, x, w, {.before = y}); }),
+            "linear: expected y in memory of its own; found memory of before");
+  EXPECT_EQ(refusal([&] { linear_into(y, x, w, {.residual = y}); }), "nothing was thrown");
+  EXPECT_EQ(refusal([&] { linear_backward_input_into(x, x, w); }),
+            "linear: expected dx in memory of its own; found memory of dy");
+  EXPECT_EQ(refusal([&] { linear_backward_weight(w, w, x); }),
+            "linear: expected dweight in memory of its own; found memory of dy");
+}
+
 TEST(PackedWeight, BelongsToItsInstructionSet) {
   if (widest_instruction_set() == instruction_set::portable) GTEST_SKIP() << "only one instruction set here";
   const auto before = active_instruction_set();

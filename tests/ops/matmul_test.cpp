@@ -76,5 +76,17 @@ TEST(Matmul, RefusesShapesThatDoNotFit) {
   EXPECT_EQ(refusal([] { matmul(tensor(shape{3}), tensor({3, 5})); }), "matmul: expected a [..., M, K]; found [3]");
 }
 
+TEST(Matmul, RefusesMemoryThatItStillReads) {
+  const tensor s = random_tensor({4, 4}, 1), other = random_tensor({4, 4}, 2), both = random_tensor({4, 8}, 3);
+  EXPECT_EQ(refusal([&] { matmul_into(s, s, other); }), "matmul: expected c in memory of its own; found memory of a");
+  EXPECT_EQ(refusal([&] { matmul_into(s, other, s); }), "matmul: expected c in memory of its own; found memory of b");
+  EXPECT_EQ(refusal([&] { matmul_into(both.slice(1, 0, 4), both.slice(1, 4, 8), s); }), "nothing was thrown");
+  const tensor grad = random_tensor({4, 4}, 4);
+  EXPECT_EQ(refusal([&] {
+              matmul_backward_into(s, tensor({4, 4}), grad, s, other);
+            }),
+            "matmul: expected da in memory of its own; found memory of a");
+}
+
 }  // namespace
 }  // namespace qkv

@@ -1,5 +1,7 @@
 #include "qkv/ops/rotary.h"
 
+#include <climits>
+
 #include "tests/ops/oracle.h"
 
 namespace qkv {
@@ -69,6 +71,14 @@ TEST(Rotary, RefusesWhatDoesNotFit) {
               rotary(tensor({1, 65, 1, 4}), make_rotary_table(64, 4));
             }),
             "rotary: expected positions below 64; found 65");
+  const tensor x({1, 2, 1, 4});
+  const rotary_table table = make_rotary_table(64, 4);
+  EXPECT_EQ(refusal([&] { rotary(x, table, 63); }), "rotary: expected positions below 64; found 65");
+  EXPECT_EQ(refusal([&] { rotary(x, table, LONG_MAX - 1); }),
+            "rotary: expected positions below 64; found 9223372036854775806");
+  EXPECT_EQ(refusal([&] { rotary(x, table, -1); }), "rotary: expected a first position of at least 0; found -1");
+  EXPECT_EQ(refusal([] { make_rotary_table(3, 4, 0); }), "rotary: expected a base above 0; found 0.000000");
+  EXPECT_EQ(refusal([] { make_rotary_table(3, 4, NAN); }), "rotary: expected a base above 0; found nan");
   EXPECT_EQ(refusal([] {
               rotary(tensor({1, 6, 1, 4}), make_rotary_table(64, 6));
             }),

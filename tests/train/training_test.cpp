@@ -273,6 +273,32 @@ TEST_F(Training, RefusesWeightsThatTheirConfigurationDoesNotDescribe) {
   EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("changed.safetensors: "));
 }
 
+TEST_F(Training, RefusesWeightsThatItsModelHasNoUseFor) {
+  const auto path = folder_ / "more.safetensors";
+  save_checkpoint(path, decoder(tiny_config(), 1), {});
+  auto file = read_safetensors(path);
+  file.tensors.emplace_back("blocks.9.stray", tensor({2}));
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
+              HasSubstr("expected only weights that its configuration uses; found blocks.9.stray"));
+  file.tensors.back() = {"optimiser.first.stray", tensor({2}, dtype::int32)};
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
+              HasSubstr("expected optimiser.first.stray in real numbers; found whole ones"));
+  file.tensors.pop_back();
+  file.tensors.back().second = file.tensors.back().second.to(dtype::int32);
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("in real numbers; found whole ones"));
+}
+
+TEST_F(Training, RefusesMomentsOfAnotherModel) {
+  const decoder model(tiny_config(), 1);
+  optimiser one(nn::parameters_of(model));
+  auto state = one.state();
+  state.emplace_back("optimiser.first.stray", tensor({2}));
+  EXPECT_THAT(message_of<file_error>([&] { one.load_state(state); }), HasSubstr("two for each weight; found"));
+}
+
 TEST_F(Training, LeavesTheOldCheckpointWhereTheNewOneCannotBeWritten) {
   const decoder model(tiny_config(), 1);
   EXPECT_THAT(message_of<file_error>([&] { save_checkpoint(folder_ / "no" / "folder" / "m", model, {}); }),
