@@ -115,7 +115,7 @@ class backward_pass {
     }
     const long blocks = alone_ ? thread_count() * group_ * longest_ : w_.first_block.back() * heads_;
     const long sums = means_ ? partitions_ : 0;
-    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, 1, sums, sums,
+    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, 1, sums, sums, sums,
                            padded_depth_ * partitions_};
     const auto floats = [&](long width) { return (blocks * side_ * width + 15) / 16 * 16; };
     long all_floats = 0;
@@ -134,8 +134,9 @@ class backward_pass {
                            .squares = take(7),
                            .slope_dp = take(8),
                            .slope_total = take(9),
+                           .weight_total = take(10),
                            .finite = w_.finite.get<unsigned char>(blocks),
-                           .dq = take(10),
+                           .dq = take(11),
                            .live = nullptr,
                            .head = 0,
                            .cuts = nullptr};
@@ -165,6 +166,7 @@ class backward_pass {
     p.d_tiles += row * columns_, p.d_rows += row * padded_columns_;
     p.lse += row, p.lse_rest += row, p.delta += row, p.squares += row, p.finite += first;
     p.slope_dp += partition * row_stride_ + row, p.slope_total += partition * row_stride_ + row;
+    p.weight_total += partition * row_stride_ + row;
     p.dq += (partition * row_stride_ + row) * padded_depth_;
     if (cuts_) p.cuts = cuts_ + first_row(plan_.sequences[sequence], head);
     p.live = &plan_.live(sequence, head);
@@ -194,16 +196,21 @@ class backward_pass {
     const long first = i.block * backward_side, rows = std::min(backward_side, s.queries - first);
     float total = 0;
     for (long r = first; r < first + rows; ++r) {
-      const float of_sink = learned_.sink_slope(i.head, lse_(s.row, s.q0 + r, i.head), unit_reach_);
+      const row_totals of_sink = learned_.of_sink(i.head, lse_(s.row, s.q0 + r, i.head), unit_reach_);
       if (means_) {
-        float of_ds = 0, of_slopes = of_sink;
-        for (long n = 0; n < partitions_; ++n)
-          of_ds += p.slope_dp[n * row_stride_ + r], of_slopes += p.slope_total[n * row_stride_ + r];
+        float of_ds = 0, of_slopes = float(of_sink.slope);
+        double of_weights = of_sink.weight;
+        for (long n = 0; n < partitions_; ++n) {
+          const long at = n * row_stride_ + r;
+          of_ds += p.slope_dp[at], of_slopes += p.slope_total[at], of_weights += p.weight_total[at];
+        }
         p.delta[r] = of_slopes == 0 ? 0 : of_ds / of_slopes;
+        // Weights that miss a sum of 1 tell what fp32 cut off the level: one step of Newton's method.
+        if (of_slopes > 0) p.lse_rest[r] = float((of_weights - 1) / of_slopes);
       }
-      total -= of_sink * p.delta[r];
+      total -= float(of_sink.slope) * p.delta[r];
     }
-    if (learned_.has_sink()) learned_.of_sink(first_block(i.sequence, i.head) + i.block) = total;
+    if (learned_.has_sink()) learned_.sink_sum(first_block(i.sequence, i.head) + i.block) = total;
   }
 
   void work_alone(const workspace::state::item& piece, int thread) {
@@ -225,7 +232,7 @@ class backward_pass {
     for (long n = 0; n < group_; ++n) {
       heads[n] = packed(i.sequence, i.head * group_ + n, i.block, thread);
       const long rows = plan_.query_blocks(s) * side_;
-      if (means) std::fill_n(heads[n].slope_dp, rows, 0.f), std::fill_n(heads[n].slope_total, rows, 0.f);
+      if (means) std::fill_n(heads[n].slope_dp, rows, 0.f), std::fill_n(heads[n].slope_total, rows, 0.f), std::fill_n(heads[n].weight_total, rows, 0.f);
       else std::fill_n(heads[n].dq, rows * padded_depth_, 0.f);
     }
     if (s.keys == 0) return;

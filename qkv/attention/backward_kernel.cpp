@@ -168,13 +168,15 @@ class key_block : key_scores {
   }
   void add_to_means(int i) const {
     for (int r = 0; r < tile_rows && i * tile_rows + r < rows; ++r) {
-      reals of_ds = 0.f, of_slopes = 0.f;
+      reals of_ds = 0.f, of_slopes = 0.f, of_weights = 0.f;
       for (long c = 0; c < key_panels * tile_columns; c += width) {
         of_ds = of_ds + load(at_tile(ds, i, 0) + r * pitch + c);
+        of_weights = of_weights + load(at_tile(p, i, 0) + r * pitch + c);
         of_slopes = of_slopes + load(slope + r * pitch + c);
       }
       h->slope_dp[first_row + i * tile_rows + r] += sum(of_ds);
       h->slope_total[first_row + i * tile_rows + r] += sum(of_slopes);
+      h->weight_total[first_row + i * tile_rows + r] += sum(of_weights);
     }
   }
 

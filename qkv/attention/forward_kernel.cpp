@@ -131,28 +131,30 @@ class query_block : query_scores {
   static int exponent(float x) {
     return (__builtin_bit_cast(std::int32_t, x) >> 23 & 255) - 127;
   }
-  // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.
+  // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.  It is in
+  // the units of the scores, so that scores of 1e10 keep their distances from it.
   void weigh_row(int row, int begin, int end) {
     float* const x = p + row * pitch;
-    const reals unit = stored ? log2_e : 1.f;
     reals top = -infinity;
     for (int c = begin; c < end; c += width) top = max(top, load(x + c));
     const float before = sum(load(sums[row])), old = reference[row];
-    float want = maximum(top * unit) + headroom * !stored;
-    if (before > 0 && old + float(exponent(before)) > want) want = old + float(exponent(before));
+    const float risen = old + float(exponent(before)) / units_of_2();
+    float want = maximum(top) + headroom * !stored;
+    if (before > 0 && risen > want) want = risen;
     const bool stays = want == -infinity || (before > 0 && want < old + 20 && want > old - 20);
     if (!stays) move_reference(row, want);
     const reals m = reference[row];
     reals total = load(sums[row]);
     for (int c = begin; c < end; c += width) {
-      const reals y = fma(load(x + c), unit, -m), e = keep(!(y < reals(-126.f)), exp2(y));
+      const reals y = (load(x + c) - m) * reals(units_of_2()), e = keep(!(y < reals(-126.f)), exp2(y));
       store(x + c, e);
       total = total + e;
     }
     store(sums[row], total);
   }
+  float units_of_2() const { return stored ? log2_e : 1.f; }
   void move_reference(int row, float to_reference) {
-    float by = reference[row] - to_reference;
+    float by = (reference[row] - to_reference) * units_of_2();
     reference[row] = to_reference;
     moved[row / tile_rows] = true;
     by = by < -252 ? -252 : by > 252 ? 252 : by;
@@ -238,12 +240,12 @@ class query_block : query_scores {
     if (normal == normalised::by_division) return {1 / total, float(__builtin_log(double(total)))};
     float factor = 1;
     if (w.sink) {  // one more score, without a value
-      const float s = *w.sink * log2_e, top = s > m ? s : m;
-      factor = __builtin_exp2f(m - top);
-      total = total * factor + __builtin_exp2f(s - top);
+      const float s = stored ? *w.sink : *w.sink * log2_e, top = s > m ? s : m;
+      factor = __builtin_exp2f((m - top) * units_of_2());
+      total = total * factor + __builtin_exp2f((s - top) * units_of_2());
       m = top;
     }
-    return {factor / total, float((m + __builtin_log2(double(total))) * ln_2)};
+    return {factor / total, float(double(m) * (stored ? 1 : ln_2) + __builtin_log(double(total)))};
   }
 
   const long columns;             // E, rounded up to whole panels

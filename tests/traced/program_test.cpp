@@ -69,7 +69,10 @@ TEST(Schedule, ComputesOnceWhatATileSharesAndDropsWhatNobodyNeeds) {
   p.given(opcode::batch);
   const schedule s = make_schedule(p);
   std::array<int, 4> count{};
-  for (const scheduled& step : s.steps) ++count[step.along], EXPECT_NE(step.what.code, opcode::batch);
+  for (const scheduled& step : s.steps) {
+    ++count[step.along];
+    EXPECT_NE(step.what.code, opcode::batch);
+  }
   EXPECT_GT(count[one], 0);
   EXPECT_GT(count[along_keys], 0);
   EXPECT_GT(count[along_rows], 0);
