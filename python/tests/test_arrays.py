@@ -7,7 +7,7 @@ import numpy
 
 import qkv
 
-from .reference import apart, numbers, qkv_of
+from reference import apart, numbers, qkv_of
 
 Q, K, V = qkv_of()
 

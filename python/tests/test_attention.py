@@ -6,8 +6,8 @@ import numpy
 
 import qkv
 
-from . import reference
-from .reference import apart, numbers, places, qkv_of
+import reference
+from reference import apart, numbers, places, qkv_of
 
 Q, K, V = qkv_of()
 DOUT = numbers(2, 37, 4, 12, seed=4)
