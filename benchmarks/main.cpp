@@ -21,6 +21,7 @@ const std::vector<group> groups{
      "attention: shapes, one query, large logits, masks, scores",
      {measure_attention, measure_one_query, measure_attention_inputs, measure_attention_masks,
       measure_attention_scores}},
+    {"parts", "similarities, weightings and statistics against softmax of dot products", {measure_attention_parts}},
     {"growth", "fused against N x N as sequences grow, time and memory", {measure_growth}},
     {"linear_attention", "linear attention by rule, against softmax", {measure_linear_attention}},
     {"matmul", "products of linear layers", {measure_matmul}},

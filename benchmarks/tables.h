@@ -9,7 +9,8 @@ void measure_attention(session& s);         ///< forward and backward by shape
 void measure_one_query(session& s);         ///< decoding: bound by memory
 void measure_attention_inputs(session& s);  ///< large logits and sinks against normal inputs
 void measure_attention_masks(session& s);   ///< time against live links
-void measure_attention_scores(session& s);  ///< a user's lambda against none
+void measure_attention_scores(session& s);
+void measure_attention_parts(session& s);  ///< a user's lambda against none
 void measure_growth(session& s);            ///< fused against N x N, in time and memory
 void measure_linear_attention(session& s);  ///< its rules against softmax, in time a token
 void measure_matmul(session& s);            ///< products of linear layers

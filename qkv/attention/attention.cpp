@@ -1,17 +1,10 @@
 // The convenient form of the engine, on tensors.
 #include "qkv/attention/attention.h"
 
+#include "qkv/attention/readable.h"
+
 namespace qkv {
 namespace {
-
-// A tensor as the engine takes it: float32, four axes, unit stride in the last; a copy only where the last axis strides.
-tensor readable(const char* operation, const char* name, const char* letters, const tensor& t) {
-  if (t.rank() != 4) refuse(operation, std::string(name) + " " + letters, std::string(name) + " " + to_string(t.shape()));
-  if (t.type() != dtype::float32)
-    throw unsupported_error(std::string(operation) + ": expected " + name + " of type float32; found " +
-                            name_of(t.type()) + "; convert it with .to(dtype::float32)");
-  return t.dim(3) > 1 && t.strides()[3] != 1 ? t.to_contiguous() : t;
-}
 
 // One workspace a thread, kept from call to call.
 workspace& kept_workspace() {
@@ -66,6 +59,28 @@ attention_gradients attention_run::backward(const tensor& dout, const attended& 
                           whole.lse.view<const float, 3>(), d4.view<const float, 4>(), dq.view<float, 4>(),
                           dk.view<float, 4>(), dv.view<float, 4>(), learned, kept_workspace());
   return join_gradients(dq, dk, dv, parameters, gradients);
+}
+
+attention_second_gradients attention_run::second_order(const tensor& dout,
+                                                       const attention_cotangents& cotangents) const {
+  const char* const operation = "attention second order";
+  const auto given = [&](const char* name, const char* letters, const tensor& t) {
+    return t.empty() ? t : readable(operation, name, letters, t);
+  };
+  const auto view_of = [](const tensor& t) { return t.empty() ? view<const float, 4>{} : t.view<const float, 4>(); };
+  const tensor d4 = readable(operation, "dout", "[B, T, H, E]", dout),
+               a = given("the cotangent of dq", "[B, T, H, D]", cotangents.dq),
+               b = given("the cotangent of dk", "[B, S, G, D]", cotangents.dk),
+               g = given("the cotangent of dv", "[B, S, G, E]", cotangents.dv);
+  attention_second_gradients r;
+  r.dq = tensor::uninitialized(q_.shape()), r.dk = tensor::uninitialized(k_.shape());
+  r.dv = tensor::uninitialized(v_.shape()), r.ddout = tensor::uninitialized(out.shape());
+  attention_second_order_into(
+      *formula_, views_of(q_, k_, v_, align_, ragged_), out.view<const float, 4>(), lse.view<const float, 3>(),
+      d4.view<const float, 4>(), {view_of(a), view_of(b), view_of(g)},
+      {r.dq.view<float, 4>(), r.dk.view<float, 4>(), r.dv.view<float, 4>(), r.ddout.view<float, 4>()},
+      kept_workspace());
+  return r;
 }
 
 }  // namespace qkv

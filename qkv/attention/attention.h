@@ -9,7 +9,7 @@
 //   D channels of queries and keys     E channels of values
 #pragma once
 #include "qkv/attention/compiled_formula.h"
-#include "qkv/attention/engine.h"
+#include "qkv/attention/second_order.h"
 
 namespace qkv {
 
@@ -24,6 +24,9 @@ class attention_run : public attended {
   attention_gradients backward(const tensor& dout) const;
   /// The same when these keys were only a part of `whole`, merged from several runs (softmax only).
   attention_gradients backward(const tensor& dout, const attended& whole) const;
+  /// Gradients of <dq, cotangents.dq> + <dk, cotangents.dk> + <dv, cotangents.dv>, where dq, dk and dv are what
+  /// backward(dout) returns; dout [B, T, H, E].  Returns dq, dk, dv, and ddout [B, T, H, E]; see second_order.h.
+  attention_second_gradients second_order(const tensor& dout, const attention_cotangents& cotangents) const;
 
  private:
   std::shared_ptr<const formula> formula_;

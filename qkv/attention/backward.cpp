@@ -194,7 +194,7 @@ class backward_pass {
     const long first = i.block * backward_side, rows = std::min(backward_side, s.queries - first);
     float total = 0;
     for (long r = first; r < first + rows; ++r) {
-      const float of_sink = learned_.has_sink() ? sink_slope(i.head, lse_(s.row, s.q0 + r, i.head)) : 0;
+      const float of_sink = learned_.sink_slope(i.head, lse_(s.row, s.q0 + r, i.head), unit_reach_);
       if (means_) {
         float of_ds = 0, of_slopes = of_sink;
         for (long n = 0; n < partitions_; ++n)
@@ -204,16 +204,6 @@ class backward_pass {
       total -= of_sink * p.delta[r];
     }
     if (learned_.has_sink()) learned_.of_sink(first_block(i.sequence, i.head) + i.block) = total;
-  }
-  float sink_slope(long head, float level) const {
-    const float sink = formula_.sink()->data<float>()[head];
-    if (level == -std::numeric_limits<float>::infinity()) return 0;
-    if (!means_) return std::exp(sink - level);
-    float scores[16], weights[16], slopes[16];
-    std::fill_n(scores, 16, -std::numeric_limits<float>::infinity());
-    scores[0] = sink;
-    formula_.activate(scores, 16, level, unit_reach_, weights, slopes);
-    return slopes[0];
   }
 
   void work_alone(const workspace::state::item& piece, int thread) {

@@ -27,7 +27,7 @@ class key_block : key_scores {
         flat(is_flat(*w.rule)),
         products(kind != form::pairwise && !flat), factor(kind == form::distance ? 2 * w.scale : w.scale),
         dropping(w.rule->dropout()), by_division(w.rule->sum_to_one() == normalised::by_division),
-        k_rows(slope + side * pitch), dk(k_rows + side * depth), dv(dk + side * depth), column_sums(dv + side * columns),
+        k_rows(slope + tile_rows * pitch), dk(k_rows + side * depth), dv(dk + side * depth), column_sums(dv + side * columns),
         of_queries(column_sums + side) {
     pack_rows(w.k + first_key * w.k_stride, w.k_stride, keys, key_panels * tile_columns, w.depth, factor, k_rows,
               side * tile_columns);
@@ -44,17 +44,20 @@ class key_block : key_scores {
     begin(head, block);
     if (!classify(block_is_full)) return;
     if (stored || !exact) {
-      weigh_block();
-      for (int j = 0; j < key_panels; ++j)
-        for (int i = 0; i < query_panels; ++i) slope_tile(i, j);
-      if (w.means) return add_to_means();
+      for (int i = 0; i < query_panels; ++i) {
+        weigh_panel(i);
+        for (int j = 0; j < key_panels; ++j) slope_tile(i, j);
+        if (w.means) add_to_means(i);
+        else if (w.rule->scores() && !flat)
+          w.rule->score_backward(panel_tile(i), raw, at_tile(ds, i, 0), pitch, w.gradients);
+      }
+      if (w.means) return;
       if (dropping.rate > 0) drop();
-      if (w.rule->scores() && !flat) w.rule->score_backward(block_tile(), raw, ds, pitch, w.gradients);
     } else {
       for (int j = 0; j < key_panels; ++j)
         for (int i = 0; i < query_panels; ++i) {
           if (how[i][j] == dead) fill_tile(p, i, j, 0), fill_tile(ds, i, j, 0);
-          else weigh_tile(i, j);
+          else kind == form::distance ? weigh_tile<form::distance>(i, j) : weigh_tile<form::dot>(i, j);
         }
     }
     if (!exact) return link_by_link(block);
@@ -81,13 +84,14 @@ class key_block : key_scores {
 
  private:
   // 1, 2  P and dS of one tile, in registers.
+  template <form Kind>
   void weigh_tile(int i, int j) {
     float* const weights = at_tile(p, i, j);
     const float *const lse = h->lse + first_row + i * tile_rows, *const delta = h->delta + first_row + i * tile_rows;
     // The sums start at the small part of -lse; the large part is taken off at the end, where it costs one rounding
     // instead of D.
     tile_sums s;
-    start(i, j, h->lse_rest + first_row + i * tile_rows, s);
+    start<Kind>(i, j, h->lse_rest + first_row + i * tile_rows, s);
     score_product(i, j, s);
 #pragma GCC unroll 16
     for (int r = 0; r < tile_rows; ++r) {
@@ -125,25 +129,36 @@ class key_block : key_scores {
   // 2  dS of one tile from its slopes.  A link without a slope stays 0, whatever its value is.
   void slope_tile(int i, int j) {
     if (how[i][j] == dead) return fill_tile(ds, i, j, 0);
+    if (dropping.rate > 0 || by_division) return slope_tile_by_row(i, j);
+    tile_sums s;
+    s.start_at_minus(h->delta + first_row + i * tile_rows);
+    value_product(i, j, s);
+    const float* const slopes = slope + j * tile_columns;
+#pragma GCC unroll 16
+    for (int r = 0; r < tile_rows; ++r) {
+      const reals a = load(slopes + r * pitch), b = load(slopes + r * pitch + width);
+      s.at[r][0] = keep(a != reals(0.f), s.at[r][0] * a), s.at[r][1] = keep(b != reals(0.f), s.at[r][1] * b);
+    }
+    s.store_to(at_tile(ds, i, j), pitch);
+  }
+  void slope_tile_by_row(int i, int j) {
     tile_sums s;
     s.fill(0.f);
     value_product(i, j, s);
-    for (int r = 0; r < tile_rows && i * tile_rows + r < rows; ++r) {
-      const long row = i * tile_rows + r;
-      const reals delta = h->delta[first_row + row];
-      const std::uint32_t of_row = dropping.rate > 0 ? dropping.of_row(w.where.batch, h->head, first_row + row) : 0;
-      for (int c = 0; c < 2; ++c) {
-        const long at = row * pitch + j * tile_columns + c * width;
-        reals dp = s.at[r][c];
+    for (int r = 0; r < tile_rows; ++r) {
+      const long row = first_row + i * tile_rows + r;
+      const reals delta = h->delta[row];
+      const std::uint32_t of_row = dropping.rate > 0 ? dropping.of_row(w.where.batch, h->head, row) : 0;
+      for (int c = 0; c < tile_columns; c += width) {
+        reals dp = s.at[r][c / width];
         if (dropping.rate > 0)
-          dp = dropped(dp, of_row, first_key + j * tile_columns + c * width, dropping.limit(), float(dropping.factor()));
-        dp = dp - (by_division ? select(load(p + at) < reals(0.f), -delta, delta) : delta);
-        const reals a = load(slope + at);
-        store(ds + at, keep(a != reals(0.f), a * dp));
+          dp = dropped(dp, of_row, first_key + j * tile_columns + c, dropping.limit(), float(dropping.factor()));
+        const float* const weight = at_tile(p, i, j) + r * pitch + c;
+        dp = dp - (by_division ? select(load(weight) < reals(0.f), -delta, delta) : delta);
+        const reals a = load(slope + r * pitch + j * tile_columns + c);
+        store(at_tile(ds, i, j) + r * pitch + c, keep(a != reals(0.f), a * dp));
       }
     }
-    for (long row = i * tile_rows < rows ? rows : i * tile_rows; row < (i + 1) * tile_rows; ++row)
-      for (int c = 0; c < tile_columns; c += width) store(ds + row * pitch + j * tile_columns + c, reals(0.f));
   }
   void drop() const {
     tile where = w.where;
@@ -151,15 +166,15 @@ class key_block : key_scores {
     for (long r = 0; r < rows; ++r)
       drop_links(dropping, where, first_row + r, first_key, key_panels * tile_columns, p + r * pitch);
   }
-  void add_to_means() const {
-    for (long r = 0; r < rows; ++r) {
+  void add_to_means(int i) const {
+    for (int r = 0; r < tile_rows && i * tile_rows + r < rows; ++r) {
       reals of_ds = 0.f, of_slopes = 0.f;
       for (long c = 0; c < key_panels * tile_columns; c += width) {
-        of_ds = of_ds + load(ds + r * pitch + c);
+        of_ds = of_ds + load(at_tile(ds, i, 0) + r * pitch + c);
         of_slopes = of_slopes + load(slope + r * pitch + c);
       }
-      h->slope_dp[first_row + r] += sum(of_ds);
-      h->slope_total[first_row + r] += sum(of_slopes);
+      h->slope_dp[first_row + i * tile_rows + r] += sum(of_ds);
+      h->slope_total[first_row + i * tile_rows + r] += sum(of_slopes);
     }
   }
 

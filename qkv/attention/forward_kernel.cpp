@@ -45,7 +45,8 @@ class query_block : query_scores {
       for (int i = 0; i < side; ++i) store(sums_before[i], load(sums[i]));
       for (int j = 0; j < key_panels; ++j)
         for (int i = 0; i < live_panels; ++i)
-          if (how[i][j] != dead || (j > from[i] && j < to[i])) weight_tile(i, j);
+          if (how[i][j] != dead || (j > from[i] && j < to[i]))
+            kind == form::distance ? weight_tile<form::distance>(i, j) : weight_tile<form::dot>(i, j);
       for (int i = 0; i < live_panels; ++i)
         if (from[i] < to[i] && !in_range(i)) redo_panel(i);
     } else {
@@ -70,11 +71,12 @@ class query_block : query_scores {
 
  private:
   // 1  Weights at once: P = 2^(S - m), and their sums.
+  template <form Kind>
   void weight_tile(int i, int j) {
     float* const weights = p + i * tile_rows * pitch + j * tile_columns;
     if (how[i][j] == dead) return clear_tile(weights);
     tile_sums s;
-    product(i, j, s);
+    product<Kind>(i, j, s);
     if (moved[i])
 #pragma GCC unroll 16
       for (int r = 0; r < tile_rows; ++r)

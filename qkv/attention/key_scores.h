@@ -17,7 +17,7 @@ class key_scores {
       : w(work), kind(w.rule->similarity_form()), stored(stores_scores_again(*w.rule)), blind(w.rule->row().blind),
         first_key(w.key_block * side), keys(w.where.all_keys - first_key < side ? w.where.all_keys - first_key : side),
         key_panels(int((keys + tile_columns - 1) / tile_columns)), k_tiles(w.scratch), v_tiles(k_tiles + side * w.depth),
-        p(v_tiles + side * w.columns), ds(p + side * pitch), raw(ds + side * pitch), slope(raw + side * pitch) {
+        p(v_tiles + side * w.columns), ds(p + side * pitch), raw(ds + side * pitch), slope(raw + tile_rows * pitch) {
     const float *const k = w.k + first_key * w.k_stride, *const v = w.v + first_key * w.v_stride;
     finite = true;
     for (int j = 0; j < key_panels; ++j) {
@@ -29,7 +29,9 @@ class key_scores {
     for (long j = 0; kind == form::distance && j < keys; ++j)
       finite &= w.key_squares[first_key + j] - w.key_squares[first_key + j] == 0;
   }
-  static constexpr long scratch_floats(long depth, long columns) { return side * (depth + columns + 4 * pitch); }
+  static constexpr long scratch_floats(long depth, long columns) {
+    return side * (depth + columns + 2 * pitch) + 2 * tile_rows * pitch;
+  }
 
   /// The query block at hand.
   void begin(const packed_queries& head, long block) {
@@ -59,12 +61,17 @@ class key_scores {
   /// Which tiles are dead, partial, full; the live range of every panel both ways.  False: nothing lives.
   bool classify(bool block_is_full) {
     bool any = false;
+    if (block_is_full) {
+      for (int i = 0; i < query_panels; ++i)
+        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
+    } else {
+      const tile where = block_tile();
+      block_cover<key_panels_most>(*w.rule, where, keys, how).run(query_panels, key_panels);
+    }
     for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
     for (int j = 0; j < key_panels; ++j) {
       query_from[j] = query_panels, query_to[j] = 0;
       for (int i = 0; i < query_panels; ++i) {
-        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j), existing(j))
-                    : existing(j) == tile_columns ? full : part;
         if (how[i][j] == dead) continue;
         any = true;
         if (j < from[i]) from[i] = j;
@@ -80,18 +87,19 @@ class key_scores {
       for (int c = 0; c < tile_columns; c += width) store(at_tile(block, i, j) + r * pitch + c, reals(x));
   }
 
-  /// What the sums of a tile start from: 0, or for a distance -|q|^2 - |k|^2, less `from_rows` where it is given.
+  /// What the sums of a tile start from: 0, or for a distance -|q|^2 - |k|^2, less `from_rows`.
+  template <form Kind>
   [[gnu::always_inline]] void start(int i, int j, const float* from_rows, tile_sums& s) const {
-    if (from_rows) s.start_at_minus(from_rows);
-    else s.fill(0.f);
-    if (kind != form::distance) return;
-    const float* const of_keys = w.key_squares + first_key + j * tile_columns;
-    const float* const of_rows = h->squares + first_row + i * tile_rows;
-    const reals a = load(of_keys) * reals(square_factor), b = load(of_keys + width) * reals(square_factor);
+    s.start_at_minus(from_rows);
+    if constexpr (Kind == form::distance) {
+      const float* const of_keys = w.key_squares + first_key + j * tile_columns;
+      const float* const of_rows = h->squares + first_row + i * tile_rows;
+      const reals a = load(of_keys) * reals(square_factor), b = load(of_keys + width) * reals(square_factor);
 #pragma GCC unroll 16
-    for (int r = 0; r < tile_rows; ++r) {
-      const reals of_row = of_rows[r];
-      s.at[r][0] = s.at[r][0] + (of_row + a), s.at[r][1] = s.at[r][1] + (of_row + b);
+      for (int r = 0; r < tile_rows; ++r) {
+        const reals of_row = of_rows[r];
+        s.at[r][0] = s.at[r][0] + (of_row + a), s.at[r][1] = s.at[r][1] + (of_row + b);
+      }
     }
   }
   [[gnu::always_inline]] void score_product(int i, int j, tile_sums& s) const {
@@ -99,14 +107,22 @@ class key_scores {
                                 w.depth);
   }
 
-  /// Weights of the whole block in p and their slopes, by way of raw scores.
-  void weigh_block() {
-    for (int j = 0; j < key_panels; ++j)
-      for (int i = 0; i < query_panels; ++i) raw_tile(i, j);
-    for (long n = 0; n < query_panels * tile_rows * pitch; n += width) store(p + n, load(raw + n));
-    if (w.rule->scores() && !blind) w.rule->score(block_tile(), p, pitch);
-    mask_block();
-    for (int r = 0; r < query_panels * tile_rows; ++r) weigh_row(r);
+  tile panel_tile(int i) const {
+    tile t = tile_at(i, 0);
+    t.keys = key_panels * tile_columns;
+    return t;
+  }
+  /// Weights of panel i in p and their slopes, by way of raw scores.  A panel at a time stays in the first-level cache.
+  void weigh_panel(int i) {
+    const bool rewrites = w.rule->scores() && !blind;
+    for (int j = 0; j < key_panels; ++j) raw_tile(i, j);
+    float* const weights = at_tile(p, i, 0);
+    if (rewrites) {
+      for (long n = 0; n < tile_rows * pitch; n += width) store(raw + n, load(weights + n));
+      w.rule->score(panel_tile(i), weights, pitch);
+    }
+    mask_panel(i);
+    for (int r = 0; r < tile_rows; ++r) weigh_row(i * tile_rows + r, weights + r * pitch, slope + r * pitch);
   }
   channel_tile channels(int i, int j) const {
     return {h->q_tiles + (first_row + i * tile_rows) * w.depth, tile_rows, k_tiles + j * tile_columns * w.depth,
@@ -119,7 +135,8 @@ class key_scores {
   const long first_key, keys;
   const int key_panels;
   float *const k_tiles, *const v_tiles;           // [panel][D][tile_columns], [panel][E][tile_columns]
-  float *const p, *const ds, *const raw, *const slope;  // [side][pitch]
+  float *const p, *const ds;                      // [side][pitch]
+  float *const raw, *const slope;                 // [tile_rows][pitch], of the panel at hand
   bool finite, exact = true;
   float square_factor;
   // The query block at hand.
@@ -131,14 +148,19 @@ class key_scores {
 
  private:
   void raw_tile(int i, int j) const {
-    float* const to_raw = at_tile(raw, i, j);
-    if (how[i][j] == dead || blind) return fill_tile(raw, i, j, 0);
+    float* const to_raw = at_tile(p, i, j);
+    if (how[i][j] == dead || blind) return fill_tile(p, i, j, 0);
     if (kind == form::pairwise) return w.rule->similarities(channels(i, j), w.scale, to_raw, pitch);
     if (kind == form::distance && !exact) return distant_tile(i, j, to_raw);
+    kind == form::distance ? product_tile<form::distance>(i, j, to_raw) : product_tile<form::dot>(i, j, to_raw);
+  }
+  template <form Kind>
+  void product_tile(int i, int j, float* at) const {
+    static constexpr float nothing[tile_rows] = {};
     tile_sums s;
-    start(i, j, nullptr, s);
+    start<Kind>(i, j, nothing, s);
     score_product(i, j, s);
-    s.store_to(to_raw, pitch);
+    s.store_to(at, pitch);
   }
   void distant_tile(int i, int j, float* to_raw) const {
     const float* const q = h->q_rows + first_row / side * h->side * rounded_up(w.depth, tile_columns);
@@ -153,26 +175,24 @@ class key_scores {
         to_raw[r * pitch + c] = square_factor * sum;
       }
   }
-  void mask_block() {
-    for (int j = 0; j < key_panels; ++j)
-      for (int i = 0; i < query_panels; ++i) {
-        if (how[i][j] == full) continue;
-        if (how[i][j] == dead) {
-          fill_tile(p, i, j, -infinity);
-          continue;
-        }
-        alignas(64) std::int32_t truth[tile_rows * tile_columns];
-        truth_of(*w.rule, tile_at(i, j), existing(j), truth);
-        for (int r = 0; r < tile_rows; ++r)
-          for (int c = 0; c < tile_columns; c += width) {
-            float* const x = at_tile(p, i, j) + r * pitch + c;
-            store(x, select(load_truth(truth + r * tile_columns + c), load(x), reals(-infinity)));
-          }
+  void mask_panel(int i) {
+    for (int j = 0; j < key_panels; ++j) {
+      if (how[i][j] == full) continue;
+      if (how[i][j] == dead) {
+        fill_tile(p, i, j, -infinity);
+        continue;
       }
+      alignas(64) std::int32_t truth[tile_rows * tile_columns];
+      truth_of(*w.rule, tile_at(i, j), existing(j), truth);
+      for (int r = 0; r < tile_rows; ++r)
+        for (int c = 0; c < tile_columns; c += width) {
+          float* const x = at_tile(p, i, j) + r * pitch + c;
+          store(x, select(load_truth(truth + r * tile_columns + c), load(x), reals(-infinity)));
+        }
+    }
   }
-  // Scores p[row] become weights, and slope[row] their derivatives.
-  void weigh_row(int row) {
-    float *const x = p + row * pitch, *const a = slope + row * pitch;
+  // Scores x become weights, and a their derivatives.
+  void weigh_row(long row, float* x, float* a) {
     const long n = key_panels * tile_columns;
     const float level = h->lse[first_row + row];
     if (row >= rows) {

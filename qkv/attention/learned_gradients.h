@@ -5,6 +5,8 @@
 // The others get a private gradient a piece, added in order.  A sink's gradient is a number a query block.
 #pragma once
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -15,7 +17,7 @@ namespace qkv {
 class learned_gradients {
  public:
   learned_gradients(const formula& f, std::span<float* const> results)
-      : parameters_(f.parameters()), results_(results), sink_(f.sink() != nullptr), matrix_(f.projection() != nullptr) {}
+      : formula_(f), parameters_(f.parameters()), results_(results), sink_(f.sink() != nullptr), matrix_(f.projection() != nullptr) {}
 
   static bool runs_along_keys(const parameter& p) { return std::string_view(p.letters).ends_with(" S"); }
   bool any_along_keys() const { return std::any_of(parameters_.begin(), parameters_.end(), runs_along_keys); }
@@ -38,6 +40,18 @@ class learned_gradients {
   }
   bool has_sink() const { return sinks_ > 0; }
   float& of_sink(long query_block) { return private_[query_block]; }
+  /// The derivative of the sink's weight in a row of this level; 0 where there is no sink.
+  float sink_slope(long head, float level, float unit_reach) const {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    if (!sink_ || level == -infinity) return 0;
+    const float sink = formula_.sink()->data<float>()[head];
+    if (formula_.closed_form() == closed::exponential) return std::exp(sink - level);
+    float scores[16], weights[16], slopes[16];
+    std::fill_n(scores, 16, -infinity);
+    scores[0] = sink;
+    formula_.activate(scores, 16, level, unit_reach, weights, slopes);
+    return slopes[0];
+  }
   /// One array a parameter that kernels add to; returns how many.
   std::size_t of_piece(long piece, float** to) const {
     float* mine = private_ + sinks_ + piece * floats_;
@@ -61,6 +75,7 @@ class learned_gradients {
   // A similarity's matrix is no business of the kernels.
   bool in_place(std::size_t n) const { return runs_along_keys(parameters_[n]) || (n == 0 && matrix_); }
 
+  const formula& formula_;
   const std::vector<parameter>& parameters_;
   std::span<float* const> results_;
   bool sink_, matrix_;

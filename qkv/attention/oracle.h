@@ -5,6 +5,7 @@
 // Letters as in attention.h.  Cost: D operations a link times about a hundred; memory O(S) a row beside the results.
 #pragma once
 #include "qkv/attention/compiled_formula.h"
+#include "qkv/attention/second_order.h"
 
 namespace qkv::oracle {
 
@@ -22,6 +23,15 @@ attention_gradients backward(const formula&, const problem_of<double>&, view<con
 attention_gradients backward_of_part(const formula&, const problem_of<double>&, const attended& whole,
                                      view<const double, 4> dout);
 
+/// Gradients of L = <dq, cotangents.dq> + <dk, cotangents.dk> + <dv, cotangents.dv> in float64, where dq, dk and dv are
+/// what `backward` returns for dout [B, T, H, E]: to q, k, v, dout, and every learned tensor.  Cotangents of any type.
+/// Every formula has them: a difference of backward passes at four places along the cotangents, steps of 2^-10 of the
+/// largest one, which leaves an error of about 1e-11 of the result where scores are of ordinary size, and means nothing
+/// on a kink (sparsemax, top_k: where a link enters or leaves a row).
+/// Throws shape_error.  Cost: four times that of forward and backward; memory also O((T + S) (D + E)).
+attention_second_gradients second_order(const formula&, const problem_of<double>&, view<const double, 4> dout,
+                                        const attention_cotangents& cotangents);
+
 /// Every weight: [B, H, T, S] in float64, 0 where there is no link.  For inputs short enough to be looked at.
 /// Throws shape_error.
 tensor weights(const formula&, const problem_of<double>&);
@@ -36,6 +46,8 @@ class attention_run : public attended {
   attention_gradients backward(const tensor& dout) const;
   /// The same when these keys were only a part of `whole`, merged from several runs (softmax only).
   attention_gradients backward(const tensor& dout, const attended& whole) const;
+  /// As qkv::attention_run::second_order, of every formula.
+  attention_second_gradients second_order(const tensor& dout, const attention_cotangents& cotangents) const;
   /// Every weight [B, H, T, S].
   tensor weights() const;
 

@@ -35,6 +35,12 @@ attention_gradients attention_run::backward(const tensor& dout, const attended& 
   return backward_of_part(*formula_, problem(), whole, in_double(dout, "dout", "[B, T, H, E]").view<const double, 4>());
 }
 
+attention_second_gradients attention_run::second_order(const tensor& dout,
+                                                       const attention_cotangents& cotangents) const {
+  const tensor d = in_double(dout, "dout", "[B, T, H, E]");
+  return oracle::second_order(*formula_, problem(), d.view<const double, 4>(), cotangents);
+}
+
 tensor attention_run::weights() const { return oracle::weights(*formula_, problem()); }
 
 }  // namespace qkv::oracle

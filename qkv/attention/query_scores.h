@@ -39,11 +39,17 @@ class query_scores {
     key_panels = int((keys + tile_columns - 1) / tile_columns);
     k = w.head.keys + block * w.key_block * w.depth;
     exact = finite && w.head.sizes[block] != value_sizes::not_finite;
+    if (block_is_full) {
+      for (int i = 0; i < live_panels; ++i)
+        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
+    } else {
+      tile where = w.where;
+      where.key = first_key;
+      block_cover<most_key_panels>(*w.rule, where, keys, how).run(live_panels, key_panels);
+    }
     for (int i = 0; i < live_panels; ++i) {
       from[i] = key_panels, to[i] = 0;
       for (int j = 0; j < key_panels; ++j) {
-        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j, 1), existing(j))
-                    : existing(j) == tile_columns ? full : part;
         if (how[i][j] == dead) continue;
         if (j < from[i]) from[i] = j;
         to[i] = j + 1;
@@ -61,10 +67,11 @@ class query_scores {
   }
   long existing(int j) const { return keys - j * tile_columns < tile_columns ? keys - j * tile_columns : tile_columns; }
 
-  /// The sums of a tile: dot products, or -|q - k|^2 = 2 q.k - |q|^2 - |k|^2.
+  /// The sums of a tile: dot products, or -|q - k|^2 = 2 q.k - |q|^2 - |k|^2.  Which of them is known when it is compiled:
+  /// a branch here would cost the sums their registers.
+  template <form Kind>
   [[gnu::always_inline]] void product(int i, int j, tile_sums& s) const {
-    s.fill(0.f);
-    if (kind == form::distance) {
+    if constexpr (Kind == form::distance) {
       const float* const squares = w.key_squares + first_key + j * tile_columns;
       const reals a = load(squares) * reals(square_factor), b = load(squares + width) * reals(square_factor);
 #pragma GCC unroll 16
@@ -72,6 +79,8 @@ class query_scores {
         const reals of_row = square[i * tile_rows + r];
         s.at[r][0] = of_row + a, s.at[r][1] = of_row + b;
       }
+    } else {
+      s.fill(0.f);
     }
     s.add_product<1, tile_rows>(q + i * tile_rows * w.depth, k + j * tile_columns * w.depth, w.depth);
   }
@@ -84,9 +93,7 @@ class query_scores {
       return w.rule->similarities({q + i * tile_rows * w.depth, tile_rows, k + j * tile_columns * w.depth, tile_columns,
                                    tile_rows, tile_columns, w.depth}, w.scale, at, pitch);
     if (kind == form::distance && !exact) return distant_tile(i, j, at);
-    tile_sums s;
-    product(i, j, s);
-    s.store_to(at, pitch);
+    kind == form::distance ? product_tile<form::distance>(i, j, at) : product_tile<form::dot>(i, j, at);
   }
   /// The formula's scores of panel i's live range; -infinity where there is no link.
   void finish_scores(int i) {
@@ -125,6 +132,12 @@ class query_scores {
   cover how[panels][most_key_panels];
 
  private:
+  template <form Kind>
+  void product_tile(int i, int j, float* at) const {
+    tile_sums s;
+    product<Kind>(i, j, s);
+    s.store_to(at, pitch);
+  }
   // Squares that overflow, or are NaN, say nothing of the distance.
   void distant_tile(int i, int j, float* at) const {
     const float unit = stored ? 1.f : log2_e;

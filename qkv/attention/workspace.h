@@ -32,6 +32,7 @@ struct workspace::state {
   };
   std::vector<item> items, packing;
   std::vector<long> first_block;      // of every sequence, counted over all sequences
+  std::vector<long> first_key_block;  // the same, where both axes are packed in blocks
   growing_memory packed, finite, scratch, gradients, heads;
   growing_memory prepared_queries, prepared_keys, squares;  // see prepare.h
   growing_memory cuts, means;

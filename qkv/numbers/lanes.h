@@ -21,6 +21,7 @@
 #endif
 
 #include "qkv/numbers/hash.h"
+#include "qkv/numbers/nearest.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"  // lanes never cross a call that is not inlined

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "qkv/numbers/hash.h"
+#include "qkv/numbers/nearest.h"
 
 namespace qkv {
 
@@ -41,6 +42,10 @@ struct scalar {
 
   scalar() = default;
   template <std::integral U>
+    requires is_whole
+  scalar(U x) : v(nearest<T>(x)) {}
+  template <std::integral U>
+    requires(!is_whole)
   scalar(U x) : v(T(x)) {}
   template <std::floating_point U>
     requires(!is_whole)

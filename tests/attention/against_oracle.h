@@ -70,23 +70,32 @@ struct attention_results {
   }
 };
 
-/// Results land in memory that holds NaN before, so that what is not written shows.
-inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x,
-                                    workspace& w) {
-  const problem p{x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align,
-                  c.ragged()};
+inline problem problem_of_case(const attention_case& c, const attention_inputs& x) {
+  return {x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align, c.ragged()};
+}
+
+/// Memory for results that holds NaN before, so that what is not written shows; gradients of what is learned are 0.
+inline attention_results unwritten_results(const attention_case& c, const formula& f, const attention_inputs& x) {
   attention_results r{stored(x.dout.shape(), c.stored[3], NAN), tensor::full({x.q.dim(0), x.q.dim(1), x.q.dim(2)}, NAN),
                       stored(x.q.shape(), c.stored[5], NAN),    stored(x.k.shape(), c.stored[6], NAN),
                       stored(x.v.shape(), c.stored[7], NAN),    {}};
-  std::vector<float*> learned;
-  for (const parameter& one : f.parameters()) {
-    r.learned.emplace_back(one.values.shape());
-    learned.push_back(r.learned.back().data<float>());
-  }
+  for (const parameter& one : f.parameters()) r.learned.emplace_back(one.values.shape());
+  return r;
+}
+inline std::vector<float*> data_of(const std::vector<tensor>& learned) {
+  std::vector<float*> data;
+  for (const tensor& t : learned) data.push_back(t.data<float>());
+  return data;
+}
+
+inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x,
+                                    workspace& w) {
+  const problem p = problem_of_case(c, x);
+  const attention_results r = unwritten_results(c, f, x);
   attention_into(f, p, r.out.view<float, 4>(), r.lse.view<float, 3>(), w);
   attention_backward_into(f, p, r.out.view<const float, 4>(), r.lse.view<const float, 3>(),
                           x.dout.view<const float, 4>(), r.dq.view<float, 4>(), r.dk.view<float, 4>(),
-                          r.dv.view<float, 4>(), learned, w);
+                          r.dv.view<float, 4>(), data_of(r.learned), w);
   return r;
 }
 
@@ -132,14 +141,9 @@ inline std::string difference_in_words(const std::string& name, const tensor& fo
          " (off by " + std::to_string(worst) + " of the greatest, tolerance " + std::to_string(close.tolerance) + ")";
 }
 
-inline std::string first_complaint_about(const attention_case& c, workspace& w) {
-  const formula_ptr f = formula_of(c);
-  const attention_inputs x = inputs_of(c);
-  attention_results found;
-  try {
-    found = run_engine(c, *f, x, w);
-  } catch (const std::exception& e) { return std::string("the engine throws: ") + e.what(); }
-  const attention_results expected = run_oracle(c, f, x);
+/// How results of a case differ from the oracle's; "" when they do not.
+inline std::string differences_in_words(const attention_case& c, const attention_results& found,
+                                        const attention_results& expected) {
   std::vector<tensor> all;
   expected.each([&](const std::string&, const tensor& t) { all.push_back(t); });
   std::string words;
@@ -163,6 +167,16 @@ inline std::string first_complaint_about(const attention_case& c, workspace& w) 
     if (!one.empty()) words += (words.empty() ? "" : "\n  ") + one;
   });
   return words;
+}
+
+inline std::string first_complaint_about(const attention_case& c, workspace& w) {
+  const formula_ptr f = formula_of(c);
+  const attention_inputs x = inputs_of(c);
+  attention_results found;
+  try {
+    found = run_engine(c, *f, x, w);
+  } catch (const std::exception& e) { return std::string("the engine throws: ") + e.what(); }
+  return differences_in_words(c, found, run_oracle(c, f, x));
 }
 
 /// What is wrong with the engine in this case; "" when nothing is.  Where a slope jumps, rounding decides for a score that

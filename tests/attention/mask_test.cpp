@@ -21,7 +21,7 @@ TEST_F(MaskEdges, PlainAnswersJoin) {
   const mask nothing{[](auto) { return false; }};
   expect_equal(everything & causal, causal);
   expect_equal(causal & everything, causal);
-  expect_equal(!everything | prefix(7), prefix(7));
+  expect_equal((!everything) | prefix(7), prefix(7));
   expect_equal(everything | causal, everything);
   expect_equal(everything & !nothing, everything);
   expect_equal(nothing & everything, prefix(0));

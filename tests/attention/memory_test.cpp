@@ -7,7 +7,9 @@
 #include <new>
 
 #include "qkv/attention/attention.h"
+#include "qkv/attention/second_order.h"
 #include "qkv/base/memory.h"
+#include "qkv/base/threads.h"
 #include "tests/attention/composed_formula.h"
 #include "tests/attention/tensors.h"
 
@@ -67,6 +69,13 @@ struct call {
                             dout.view<const float, 4>(), dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(),
                             learned_data, w);
   }
+  /// With q, k and v for cotangents.
+  void second_order(workspace& w, const tensor& ddout) const {
+    attention_second_order_into(*rule, x, out.view<const float, 4>(), lse.view<const float, 3>(),
+                                dout.view<const float, 4>(), {x.q, x.k, x.v},
+                                {dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(), ddout.view<float, 4>()},
+                                w);
+  }
 };
 
 struct Workspace : testing::TestWithParam<int> {
@@ -80,6 +89,13 @@ struct Workspace : testing::TestWithParam<int> {
         return make_formula([](auto at) { return (at.query + at.key) % 3 != 0; }, softcap(20));
       case 3:
         return make_formula(causal, alibi(alibi_slopes(4)), softmax_with_sink(tensor({4})));
+      case 4:
+        return make_formula(causal, cosine, sparsemax, attention_dropout(0.1, 2));
+      case 5:
+        return make_formula(negative_squared_distance, top_k(9));
+      case 6:
+        return make_formula(sliding_window(100), [](auto s, auto) { return s / 2; },
+                            similarity([](auto a, auto b) { return -abs(a - b); }), sigmoid_weights(-3));
       default:
         return make_formula(additive_bias(normal({1, 4, 1, 200}, 5, dtype::float32)));
     }
@@ -110,15 +126,26 @@ TEST_P(Workspace, ServesOtherShapesInTurn) {
   EXPECT_EQ(difference(dk, small.dk), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Workspace, testing::Range(0, 6));
+INSTANTIATE_TEST_SUITE_P(Rules, Workspace, testing::Range(0, 8));
+
+TEST(SecondOrderWorkspace, UsedAgainAllocatesNothing) {
+  const call c(make_formula(causal), 2, 200, 4, 2, 40);
+  const tensor ddout(c.out.shape());
+  workspace w;
+  c.forward(w), c.second_order(w, ddout);
+  const long before = allocations, blocks = long(memory_in_use().allocations);
+  c.second_order(w, ddout);
+  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(long(memory_in_use().allocations), blocks);
+}
 
 /// Bytes taken beyond inputs and outputs, forward and backward.
 struct bytes {
   double forward, backward;
 };
-bytes bytes_used(const formula_ptr& rule, long places) {
+bytes bytes_used(const formula_ptr& rule, long places, long width) {
   release_kept_memory();
-  const call c(rule, 1, places, 1, 1, 16);
+  const call c(rule, 1, places, 1, 1, width);
   workspace w;
   const auto measure = [&](auto run) {
     reset_memory_peak();
@@ -130,8 +157,8 @@ bytes bytes_used(const formula_ptr& rule, long places) {
   return {forward, measure([&] { c.backward(w); })};
 }
 
-void expect_linear(const formula_ptr& rule) {
-  const bytes half = bytes_used(rule, 8192), whole = bytes_used(rule, 16384);
+void expect_linear(const formula_ptr& rule, long width = 16) {
+  const bytes half = bytes_used(rule, 8192, width), whole = bytes_used(rule, 16384, width);
   const double links = 16384.0 * 16384.0 * sizeof(float);
   EXPECT_LT(whole.forward, 2.2 * half.forward + 1e6);
   EXPECT_LT(whole.backward, 2.2 * half.backward + 1e6);
@@ -141,6 +168,28 @@ void expect_linear(const formula_ptr& rule) {
   testing::Test::RecordProperty("backward_bytes", std::to_string(long(whole.backward)));
 }
 
+double bytes_of_second_order(const formula_ptr& rule, long places) {
+  release_kept_memory();
+  const call c(rule, 1, places, 1, 1, 16);
+  const tensor ddout(c.out.shape());
+  workspace w;
+  c.forward(w);
+  reset_memory_peak();
+  const std::size_t held = memory_in_use().in_use, hooked = allocated_bytes;
+  c.second_order(w, ddout);
+  return double(memory_in_use().peak - held) + double(allocated_bytes - hooked);
+}
+
+TEST(Memory, OfSecondOrderGradientsGrowsWithTheLength) {
+  for (const formula_ptr& rule : {make_formula(), make_formula(causal)}) {
+    const double half = bytes_of_second_order(rule, 4096), whole = bytes_of_second_order(rule, 8192);
+    const double links = 8192.0 * 8192.0 * sizeof(float);
+    EXPECT_LT(whole, 2.2 * half + 1e6);
+    EXPECT_LT(whole, links / 20) << "of " << links << " that all links would take";
+    testing::Test::RecordProperty("second_order_bytes", std::to_string(long(whole)));
+  }
+}
+
 TEST(Memory, GrowsWithTheLengthOfTheSequence) { expect_linear(make_formula()); }
 TEST(Memory, GrowsWithTheLengthUnderACausalMask) { expect_linear(make_formula(causal)); }
 TEST(Memory, GrowsWithTheLengthUnderAMaskThatIntervalsCannotDecide) {
@@ -148,6 +197,15 @@ TEST(Memory, GrowsWithTheLengthUnderAMaskThatIntervalsCannotDecide) {
 }
 TEST(Memory, GrowsWithTheLengthWithScoresThatLearn) {
   expect_linear(make_formula(causal, alibi(alibi_slopes(1)), softcap(20)));
+}
+TEST(Memory, GrowsWithTheLengthWhereWholeRowsOfScoresAreKept) {
+  const int before = thread_count();
+  set_thread_count(2);  // each keeps the scores of one block of queries
+  expect_linear(make_formula(sparsemax));
+  set_thread_count(before);
+}
+TEST(Memory, GrowsWithTheLengthWithASimilarityOfPairs) {
+  expect_linear(make_formula(additive(tensor::full({4}, 1))), 4);
 }
 
 }  // namespace

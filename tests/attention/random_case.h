@@ -158,14 +158,18 @@ inline std::shared_ptr<const mask_tree> tree_of(const mask_choice& m, const part
   return tree;
 }
 
-/// The formula that a case describes.
-inline formula_ptr formula_of(const attention_case& c) {
+/// The formula that a case describes, with this mask.
+inline formula_ptr formula_of(const attention_case& c, std::shared_ptr<const mask_tree> mask) {
   const part_sizes sizes = c.sizes();
   std::vector<formula_ptr> scores;
   for (auto [kind, seed] : c.scores) scores.push_back(ready_scores()[kind].make(seed, sizes));
   return std::make_shared<composed_formula>(ready_similarities()[c.similar.kind].make(c.similar.seed, sizes),
                                             ready_weightings()[c.weighing.kind].make(c.weighing.seed, sizes),
-                                            c.scale == 0 ? nullptr : &c.scale, c.mask.empty() ? nullptr : tree_of(c.mask[0], sizes), scores);
+                                            c.scale == 0 ? nullptr : &c.scale, std::move(mask), scores);
+}
+/// The formula that a case describes.
+inline formula_ptr formula_of(const attention_case& c) {
+  return formula_of(c, c.mask.empty() ? nullptr : tree_of(c.mask[0], c.sizes()));
 }
 
 inline std::string to_string(const mask_choice& m) {

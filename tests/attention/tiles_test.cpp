@@ -118,7 +118,7 @@ TEST(Coverage, OfATileIsNeverWrong) {
     dice d(seed);
     const part_sizes sizes{2, 3, d.between(1, 90), d.between(1, 90)};
     const auto tree = tree_of(random_mask(d, seed < 60 ? 0 : 3), sizes);
-    const composed_formula f(make_formula(), tree, {});
+    const composed_formula f(make_formula(), make_formula(), nullptr, tree, {});
     for (int n = 0; n < 30; ++n) {
       const long row = d.below(sizes.queries), rows = d.between(1, sizes.queries - row), key = d.below(sizes.keys),
                  keys = d.between(1, sizes.keys - key);

@@ -71,5 +71,13 @@ TEST(Hash, IsTheSameEverywhereAndWellSpread) {
   EXPECT_NEAR(ones, 500, 60);
 }
 
+TEST(Scalar, WholeNumbersOfAnyTypeBecomeTheNearest) {
+  EXPECT_EQ(whole_scalar(~0UL).v, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(whole_scalar(-7).v, -7);
+  EXPECT_EQ(nearest<std::int32_t>(-(1L << 40)), std::numeric_limits<std::int32_t>::min());
+  EXPECT_EQ(nearest<std::int32_t>(3000000000u), std::numeric_limits<std::int32_t>::max());
+  EXPECT_EQ(real_scalar(~0UL).v, 0x1p64);
+}
+
 }  // namespace
 }  // namespace qkv
