@@ -89,6 +89,7 @@ class traced_formula final : public formula {
     if (parts_.similarity.term) {
       check_real("similarity", *parts_.similarity.term);
       term_.emplace(*parts_.similarity.term);
+      link_term_.emplace(*parts_.similarity.term, std::vector<tensor>(), pairing::links);
     }
     if (parts_.weighting.activation) {
       check_real("weighting", *parts_.weighting.activation);
@@ -208,6 +209,47 @@ class traced_formula final : public formula {
     }
   }
 
+  void similarities(const channel_links& x, float factor, float* s) const override {
+    if (!term_) return similar().similarities(x, factor, s);
+    const tile t = tile_of(x);
+    run<float> m(*link_term_, t);
+    for (long c = 0; c < x.channels; ++c) {
+      const float *const q = x.q + c * x.pitch, *const k = x.k + c * x.pitch;
+      m.each_block([&](long first, long) { give_channel(m, q + first, k + first, c); },
+                   [&](const block_place& at) {
+                     m.forward();
+                     const auto y = m.result(0);
+                     float* const to = s + at.key;
+                     for (long n = 0; n < m.padded_keys(); ++n) to[n] = (c ? to[n] : 0.f) + y.at[n * y.key_step];
+                     for (long n = 0; n < m.padded_keys() && c + 1 == x.channels; ++n) to[n] *= factor;
+                   },
+                   [](long, long) {});
+    }
+    if (x.channels == 0) std::fill_n(s, x.links, 0.f);
+  }
+  void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    if (!term_) return similar().similarities_backward(x, factor, ds, dq, dk, gradients);
+    const tile t = tile_of(x);
+    run<float> m(*link_term_, t, {});
+    const auto add = [&](float* to, const float* adjoint) {
+      for (long n = 0; adjoint && n < m.padded_keys(); ++n) to[n] += adjoint[n];
+    };
+    for (long c = 0; c < x.channels; ++c) {
+      const float *const q = x.q + c * x.pitch, *const k = x.k + c * x.pitch;
+      m.each_block([&](long first, long) { give_channel(m, q + first, k + first, c); },
+                   [&](const block_place& at) {
+                     m.forward();
+                     m.reverse([&](long, long n) { return factor * ds[at.key + n]; });
+                   },
+                   [&](long first, long) {
+                     add(dq + c * x.pitch + first, m.adjoint_of(opcode::query_channel, 0));
+                     add(dk + c * x.pitch + first, m.adjoint_of(opcode::key_channel, 0));
+                     if (has_channel_weights()) gradients[0][c] += m.total(m.adjoint_of(opcode::channel_weight, 0));
+                   });
+    }
+  }
+
   bool scores() const override { return score_.has_value(); }
   void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
     if (!score_ || score_->plan().lookups.empty()) return;
@@ -282,6 +324,7 @@ class traced_formula final : public formula {
   static tile first_link(const tile& t) {
     return {t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys};
   }
+  static tile tile_of(const channel_links& x) { return {0, 0, 0, 1, 0, x.links, 0, 1, x.links}; }
   static tile tile_of(const channel_tile& x) { return {0, 0, 0, x.rows, 0, x.keys, 0, x.rows, x.keys}; }
 
   const formula& similar() const { return *parts_.similarity.ready; }
@@ -352,7 +395,7 @@ class traced_formula final : public formula {
   }
 
   traced_parts parts_;
-  std::optional<interpreted> mask_, score_, term_, activation_;
+  std::optional<interpreted> mask_, score_, term_, link_term_, activation_;
   std::vector<parameter> parameters_;
   tensor weights_;              // of channels, contiguous
   std::size_t first_learned_ = 0;
