@@ -23,7 +23,10 @@ print(f"gradients of q {list(gradients.dq.shape)} and of the slopes {list(gradie
 x = [a[:, :64].astype(float) for a in (q, k, v, dout)]
 direction = rng.standard_normal(x[0].shape)
 exact = (qkv.attention_backward(x[3], *x[:3], **rules, precision="oracle").dq * direction).sum()
-loss = [(qkv.attention(x[0] + step * direction, *x[1:3], **rules, precision="oracle") * x[3]).sum() for step in (1e-5, -1e-5)]
+loss = [
+    (qkv.attention(x[0] + step * direction, *x[1:3], **rules, precision="oracle") * x[3]).sum()
+    for step in (1e-5, -1e-5)
+]
 print("the gradient is right:", bool(abs((loss[0] - loss[1]) / 2e-5 - exact) < 1e-4 * (1 + abs(exact))))
 
 # prints

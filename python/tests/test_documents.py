@@ -39,7 +39,7 @@ class Documents(unittest.TestCase):
             with self.subTest(os.path.basename(path)):
                 done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=300)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                expected = re.search(r'^# prints\n((?:# ?.*\n)+)', open(path, encoding="utf-8").read(), re.MULTILINE)
+                expected = re.search(r"^# prints\n((?:# ?.*\n)+)", open(path, encoding="utf-8").read(), re.MULTILINE)
                 lines = [line[2:].rstrip() for line in expected.group(1).splitlines()]
                 self.assertEqual(done.stdout.rstrip().splitlines(), lines)
 

@@ -40,7 +40,9 @@ def reference(case):
     masked = capped + added
     most = masked.max(axis=-1, keepdims=True)
     weights = numpy.exp(masked - numpy.where(numpy.isfinite(most), most, 0))
-    weights = numpy.divide(weights, weights.sum(axis=-1, keepdims=True), out=numpy.zeros_like(weights), where=numpy.isfinite(most))
+    weights = numpy.divide(
+        weights, weights.sum(axis=-1, keepdims=True), out=numpy.zeros_like(weights), where=numpy.isfinite(most)
+    )
     return weights @ v, (raw, capped, masked, weights)
 
 
@@ -50,8 +52,16 @@ def draw(seed):
     b, heads = int(rng.integers(1, 3)), int(rng.choice([1, 2, 4]))
     kv_heads = heads // int(rng.choice([1, heads]))
     t, s, d, e = (int(n) for n in rng.integers(1, 9, 4))
-    case = {"Q": normal(b, heads, t, d), "K": normal(b, kv_heads, s, d), "V": normal(b, kv_heads, s, e), "scale": None,
-            "past_key": None, "past_value": None, "nonpad_kv_seqlen": None, "attn_mask": None}  # fmt: skip
+    case = {
+        "Q": normal(b, heads, t, d),
+        "K": normal(b, kv_heads, s, d),
+        "V": normal(b, kv_heads, s, e),
+        "scale": None,
+        "past_key": None,
+        "past_value": None,
+        "nonpad_kv_seqlen": None,
+        "attn_mask": None,
+    }
     past = 0
     if rng.random() < 0.3:
         past = int(rng.integers(1, 5))
@@ -61,7 +71,9 @@ def draw(seed):
     if rng.random() < 0.6:
         shape = [(t, s + past), (1, 1, t, s + past), (b, heads, t, s + past), (b, 1, t, s + past)][rng.integers(0, 4)]
         kept, numbers = rng.random(shape) < 0.7, rng.standard_normal(shape).astype(case["Q"].dtype)
-        case["attn_mask"] = [kept, numbers, numpy.where(kept, numbers, -numpy.inf).astype(numbers.dtype)][rng.integers(0, 3)]
+        case["attn_mask"] = [kept, numbers, numpy.where(kept, numbers, -numpy.inf).astype(numbers.dtype)][
+            rng.integers(0, 3)
+        ]
     case["is_causal"] = int(rng.random() < 0.4)
     case["softcap"] = float(rng.choice([0, 0, 2, 20]))
     if rng.random() < 0.3:
@@ -107,7 +119,9 @@ class Onnx(unittest.TestCase):
     def test_a_mask_that_is_too_short_is_filled_up(self):
         x = numpy.ones((1, 1, 3, 4), numpy.float32)
         v = numpy.arange(12, dtype=numpy.float32).reshape(1, 1, 3, 4)
-        self.close(qkv.onnx.attention(x, x, v, numpy.ones((3, 1), bool))[0], numpy.broadcast_to(v[:, :, :1], v.shape), 1e-5)
+        self.close(
+            qkv.onnx.attention(x, x, v, numpy.ones((3, 1), bool))[0], numpy.broadcast_to(v[:, :, :1], v.shape), 1e-5
+        )
 
     def test_a_query_that_sees_nothing_gives_zero(self):
         x = numpy.ones((1, 1, 3, 4), numpy.float32)
@@ -126,7 +140,11 @@ class Onnx(unittest.TestCase):
                 case = draw(seed)
                 expected = _compute_attention(**{**case, "is_causal": bool(case["is_causal"])})[0]
                 if not numpy.isnan(expected).any():  # releases before 1.20 give NaN for rows that see nothing
-                    self.close(qkv.onnx.attention(**case)[0], expected.astype(float), 2e-2 if case["Q"].dtype == numpy.float16 else 2e-5)
+                    self.close(
+                        qkv.onnx.attention(**case)[0],
+                        expected.astype(float),
+                        2e-2 if case["Q"].dtype == numpy.float16 else 2e-5,
+                    )
 
 
 if __name__ == "__main__":

@@ -54,18 +54,30 @@ def token_by_token(q, k, v, rule, decay, beta):
 
 class LinearAttention(unittest.TestCase):
     def setUp(self):
-        self.q, self.k, self.v = numbers(2, 70, 4, 6, seed=1), numbers(2, 70, 2, 6, seed=2) * 0.4, numbers(2, 70, 2, 5, seed=3)
+        self.q, self.k, self.v = (
+            numbers(2, 70, 4, 6, seed=1),
+            numbers(2, 70, 2, 6, seed=2) * 0.4,
+            numbers(2, 70, 2, 5, seed=3),
+        )
         self.decay, self.beta = -abs(numbers(2, 70, 2, seed=4)), 1 / (1 + numpy.exp(-numbers(2, 70, 2, seed=5)))
 
     def options(self, rule):
-        return {"rule": rule, "decay": self.decay if "gated" in rule else None, "beta": self.beta if "delta" in rule else None}
+        return {
+            "rule": rule,
+            "decay": self.decay if "gated" in rule else None,
+            "beta": self.beta if "delta" in rule else None,
+        }
 
     def test_the_four_rules(self):
         for rule in ("linear", "gated", "delta", "gated_delta"):
             o = self.options(rule)
             expected = token_by_token(self.q, self.k, self.v, rule, o["decay"], o["beta"])
-            self.assertLess(apart(qkv.linear_attention(self.q, self.k, self.v, **o), expected), 1e-4 * (1 + abs(expected).max()))
-            heads_first = qkv.linear_attention(*(x.swapaxes(1, 2) for x in (self.q, self.k, self.v)), **o, layout="BHTD")
+            self.assertLess(
+                apart(qkv.linear_attention(self.q, self.k, self.v, **o), expected), 1e-4 * (1 + abs(expected).max())
+            )
+            heads_first = qkv.linear_attention(
+                *(x.swapaxes(1, 2) for x in (self.q, self.k, self.v)), **o, layout="BHTD"
+            )
             self.assertLess(apart(heads_first.swapaxes(1, 2), expected), 1e-4 * (1 + abs(expected).max()))
 
     def test_gradients_are_differences_of_forward_runs(self):

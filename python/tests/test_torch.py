@@ -37,12 +37,20 @@ class Torch(unittest.TestCase):
     def test_scaled_dot_product_attention(self):
         x = self.q, self.k, self.v
         self.same(qkv.torch.attention(*x, layout="BHTD"), F.scaled_dot_product_attention(*x))
-        self.same(qkv.torch.attention(*x, qkv.top_left, qkv.causal, layout="BHTD"), F.scaled_dot_product_attention(*x, is_causal=True))
+        self.same(
+            qkv.torch.attention(*x, qkv.top_left, qkv.causal, layout="BHTD"),
+            F.scaled_dot_product_attention(*x, is_causal=True),
+        )
         flags = torch.rand(B, 1, T, S) > 0.3
-        self.same(qkv.torch.attention(*x, mask=flags, layout="BHTD"), F.scaled_dot_product_attention(*x, attn_mask=flags))
+        self.same(
+            qkv.torch.attention(*x, mask=flags, layout="BHTD"), F.scaled_dot_product_attention(*x, attn_mask=flags)
+        )
         bias = torch.randn(1, H, T, S, requires_grad=True)
-        self.same(qkv.torch.attention(*x, bias=bias, layout="BHTD", scale=0.3),
-                  F.scaled_dot_product_attention(*x, attn_mask=bias, scale=0.3), bias)  # fmt: skip
+        self.same(
+            qkv.torch.attention(*x, bias=bias, layout="BHTD", scale=0.3),
+            F.scaled_dot_product_attention(*x, attn_mask=bias, scale=0.3),
+            bias,
+        )
 
     def scores(self, change, kept):
         scores = change(self.q @ self.k.transpose(-1, -2) / D**0.5)
@@ -51,9 +59,18 @@ class Torch(unittest.TestCase):
     def test_a_captured_tensor_gets_its_gradient(self):
         slopes = torch.rand(H, requires_grad=True)
         ours = qkv.torch.attention(
-            self.q, self.k, self.v, qkv.top_left, lambda s, at: 20 * qkv.tanh(s / 20) - slopes[at.head] * abs(at.query - at.key),
-            lambda at: (at.query >= at.key) | (at.key < 5), layout="BHTD")  # fmt: skip
-        theirs = self.scores(lambda s: 20 * torch.tanh(s / 20) - slopes[:, None, None] * (self.i - self.j).abs(), (self.i >= self.j) | (self.j < 5))
+            self.q,
+            self.k,
+            self.v,
+            qkv.top_left,
+            lambda s, at: 20 * qkv.tanh(s / 20) - slopes[at.head] * abs(at.query - at.key),
+            lambda at: (at.query >= at.key) | (at.key < 5),
+            layout="BHTD",
+        )
+        theirs = self.scores(
+            lambda s: 20 * torch.tanh(s / 20) - slopes[:, None, None] * (self.i - self.j).abs(),
+            (self.i >= self.j) | (self.j < 5),
+        )
         self.same(ours, theirs, slopes)
 
     def test_a_part_may_learn(self):
@@ -73,7 +90,9 @@ class Torch(unittest.TestCase):
 
     def test_arrays_of_torch_without_the_bridge(self):
         x = [t.detach() for t in (self.q, self.k, self.v)]
-        self.assertLess(numpy.abs(qkv.attention(*x, layout="BHTD") - F.scaled_dot_product_attention(*x).numpy()).max(), 3e-6)
+        self.assertLess(
+            numpy.abs(qkv.attention(*x, layout="BHTD") - F.scaled_dot_product_attention(*x).numpy()).max(), 3e-6
+        )
         with self.assertRaisesRegex(TypeError, "qkv.torch.attention gives them"):
             qkv.attention(self.q, self.k, self.v, layout="BHTD")
 
@@ -96,7 +115,9 @@ class Torch(unittest.TestCase):
             block_mask = create_block_mask(mask_mod, B, H, T, S, device="cpu")
             theirs = flex_attention(*x, score_mod=score_mod, block_mask=block_mask)
         for mask in (block_mask, qkv.flex.create_block_mask(mask_mod, B, H, T, S)):
-            self.assertLess((qkv.flex.flex_attention(*x, score_mod=score_mod, block_mask=mask) - theirs).abs().max(), 3e-6)
+            self.assertLess(
+                (qkv.flex.flex_attention(*x, score_mod=score_mod, block_mask=mask) - theirs).abs().max(), 3e-6
+            )
         arrays = [t.numpy() for t in x]
         found = qkv.flex.flex_attention(*arrays, score_mod=score_mod, block_mask=block_mask)
         self.assertLess(numpy.abs(found - theirs.numpy()).max(), 3e-6)
