@@ -15,11 +15,43 @@ from .lookups import Parameter, Table
 from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
 from .picture import Picture, show
 from .ready import (
-    additive, alibi, alibi_slopes, bilinear, bottom_right, causal, cosine, dilated, dot, dropout, entmax15, everything,
-    global_tokens, hardmax, key_lengths, negative_squared_distance, packed, padded, prefix, queries_start_at, random_blocks,
-    relative_bias, relu_weights, same_document, scale, sigmoid_weights, signed_weights, sliding_window, softcap, softmax,
-    softmax_with_sink, sparsemax, squared_relu_weights, top_k, top_left, uniform,
-)  # fmt: skip
+    additive,
+    alibi,
+    alibi_slopes,
+    bilinear,
+    bottom_right,
+    causal,
+    cosine,
+    dilated,
+    dot,
+    dropout,
+    entmax15,
+    everything,
+    global_tokens,
+    hardmax,
+    key_lengths,
+    negative_squared_distance,
+    packed,
+    padded,
+    prefix,
+    queries_start_at,
+    random_blocks,
+    relative_bias,
+    relu_weights,
+    same_document,
+    scale,
+    sigmoid_weights,
+    signed_weights,
+    sliding_window,
+    softcap,
+    softmax,
+    softmax_with_sink,
+    sparsemax,
+    squared_relu_weights,
+    top_k,
+    top_left,
+    uniform,
+)
 from .statistics import Statistics, attention_statistics, head_similarity
 
 mask, score, similarity, weighting, table, parameter = Mask, Score, Similarity, Weighting, Table, Parameter

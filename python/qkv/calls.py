@@ -24,7 +24,11 @@ class Gradients:
         return iter((self.dq, self.dk, self.dv))
 
     def __getitem__(self, parameter):
-        found = [g for p, g in self._learned if p is parameter or p.source is parameter or getattr(p, "stands_for", None) is parameter]
+        found = [
+            g
+            for p, g in self._learned
+            if p is parameter or p.source is parameter or getattr(p, "stands_for", None) is parameter
+        ]
         if not found:
             raise KeyError(
                 "attention backward: expected a parameter that the call learned from; found another one (pass the same "
@@ -45,9 +49,23 @@ class Gradients:
 
 
 def attention(
-    q, k, v, *parts, mask=None, score=None, weighting=None, similarity=None, bias=None, scale=None, dropout=None, align=None,
-    layout="BTHD", return_lse=False, return_weights=False, precision="float32",
-):  # fmt: skip
+    q,
+    k,
+    v,
+    *parts,
+    mask=None,
+    score=None,
+    weighting=None,
+    similarity=None,
+    bias=None,
+    scale=None,
+    dropout=None,
+    align=None,
+    layout="BTHD",
+    return_lse=False,
+    return_weights=False,
+    precision="float32",
+):
     """Every query takes the weighted mean of the values, weighted by its similarity to the keys:
 
         out[b, t, h] = sum over s of  weighting(score(similarity(q[b, t, h], k[b, s, g])))  v[b, s, g]
@@ -78,9 +96,19 @@ def attention(
     >>> qkv.attention(q, k, v, qkv.causal, lambda s, at: 30 * qkv.tanh(s / 30)).shape
     (1, 4, 1, 4)
     """
-    how = Composition(parts, dict(
-        mask=mask, score=score, weighting=weighting, similarity=similarity, bias=bias, scale=scale, dropout=dropout, align=align,
-    ))  # fmt: skip
+    how = Composition(
+        parts,
+        dict(
+            mask=mask,
+            score=score,
+            weighting=weighting,
+            similarity=similarity,
+            bias=bias,
+            scale=scale,
+            dropout=dropout,
+            align=align,
+        ),
+    )
     x = Inputs(q, k, v, layout, precision)
     out, lse = run_forward(how, x)[0]
     results = [x.given_back(out[1], "q")]
@@ -92,9 +120,24 @@ def attention(
 
 
 def attention_backward(
-    dout, q, k, v, *parts, out=None, lse=None, mask=None, score=None, weighting=None, similarity=None, bias=None, scale=None,
-    dropout=None, align=None, layout="BTHD", precision="float32",
-):  # fmt: skip
+    dout,
+    q,
+    k,
+    v,
+    *parts,
+    out=None,
+    lse=None,
+    mask=None,
+    score=None,
+    weighting=None,
+    similarity=None,
+    bias=None,
+    scale=None,
+    dropout=None,
+    align=None,
+    layout="BTHD",
+    precision="float32",
+):
     """Gradients of sum(out * dout) with respect to q, k, v and every learned parameter.
 
     dout [B, T, H, E]; q, k, v and the parts are those of the forward call.  out and lse, if given as the forward call
@@ -110,9 +153,19 @@ def attention_backward(
     >>> gradients.dq.shape, gradients[slopes].shape
     ((1, 4, 1, 4), (1,))
     """
-    how = Composition(parts, dict(
-        mask=mask, score=score, weighting=weighting, similarity=similarity, bias=bias, scale=scale, dropout=dropout, align=align,
-    ))  # fmt: skip
+    how = Composition(
+        parts,
+        dict(
+            mask=mask,
+            score=score,
+            weighting=weighting,
+            similarity=similarity,
+            bias=bias,
+            scale=scale,
+            dropout=dropout,
+            align=align,
+        ),
+    )
     x = Inputs(q, k, v, layout, precision)
     return run_backward(how, x, dout, out, lse)
 

@@ -144,7 +144,9 @@ class Number(Expression):
             return result
         if power == 0.5:
             return sqrt(self)
-        raise TypeError("qkv: a traced value is raised to whole powers from 1 to 16 and to 0.5; write qkv.exp(p * qkv.log(x))")
+        raise TypeError(
+            "qkv: a traced value is raised to whole powers from 1 to 16 and to 0.5; write qkv.exp(p * qkv.log(x))"
+        )
 
     def __neg__(self):
         return type(self)("negative", (self,))
@@ -338,21 +340,60 @@ def hash(seed, a, b):  # noqa: A001 - as in the C++ library
 
 
 _NUMPY_FUNCTIONS = {
-    "exp": exp, "log": log, "tanh": tanh, "sqrt": sqrt, "floor": floor, "absolute": abs, "fabs": abs,
-    "minimum": minimum, "maximum": maximum, "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
-    "divide": operator.truediv, "true_divide": operator.truediv, "floor_divide": operator.floordiv,
-    "remainder": operator.mod, "negative": operator.neg, "less": operator.lt, "less_equal": operator.le,
-    "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
-    "logical_and": lambda a, b: truth_value(a) & b, "logical_or": lambda a, b: truth_value(a) | b,
-    "logical_not": lambda a: ~truth_value(a), "bitwise_and": lambda a, b: truth_value(a) & b,
-    "bitwise_or": lambda a, b: truth_value(a) | b, "invert": lambda a: ~truth_value(a),
+    "exp": exp,
+    "log": log,
+    "tanh": tanh,
+    "sqrt": sqrt,
+    "floor": floor,
+    "absolute": abs,
+    "fabs": abs,
+    "minimum": minimum,
+    "maximum": maximum,
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "true_divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "negative": operator.neg,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "logical_and": lambda a, b: truth_value(a) & b,
+    "logical_or": lambda a, b: truth_value(a) | b,
+    "logical_not": lambda a: ~truth_value(a),
+    "bitwise_and": lambda a, b: truth_value(a) & b,
+    "bitwise_or": lambda a, b: truth_value(a) | b,
+    "invert": lambda a: ~truth_value(a),
 }
 _TORCH_FUNCTIONS = {
-    **_NUMPY_FUNCTIONS, "where": where, "sigmoid": sigmoid, "abs": abs, "sub": operator.sub, "mul": operator.mul,
-    "div": operator.truediv, "rsub": lambda a, b: b - a, "lt": operator.lt, "le": operator.le, "gt": operator.gt,
-    "ge": operator.ge, "eq": operator.eq, "ne": operator.ne, "neg": operator.neg, "and": lambda a, b: truth_value(a) & b,
-    "or": lambda a, b: truth_value(a) | b, "rmul": operator.mul, "radd": operator.add,
-    "rtruediv": lambda a, b: b / a, "truediv": operator.truediv, "floordiv": operator.floordiv, "mod": operator.mod,
+    **_NUMPY_FUNCTIONS,
+    "where": where,
+    "sigmoid": sigmoid,
+    "abs": abs,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "rsub": lambda a, b: b - a,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "neg": operator.neg,
+    "and": lambda a, b: truth_value(a) & b,
+    "or": lambda a, b: truth_value(a) | b,
+    "rmul": operator.mul,
+    "radd": operator.add,
+    "rtruediv": lambda a, b: b / a,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
 }
 
 
@@ -361,12 +402,27 @@ def _functions():
 
 
 _SIGNS = {
-    "add": (" + ", 4), "subtract": (" - ", 4), "multiply": (" * ", 5), "divide": (" / ", 5), "remainder": (" % ", 5),
-    "less": (" < ", 3), "less_equal": (" <= ", 3), "equal": (" == ", 3), "both": (" & ", 2), "either": (" | ", 1),
+    "add": (" + ", 4),
+    "subtract": (" - ", 4),
+    "multiply": (" * ", 5),
+    "divide": (" / ", 5),
+    "remainder": (" % ", 5),
+    "less": (" < ", 3),
+    "less_equal": (" <= ", 3),
+    "equal": (" == ", 3),
+    "both": (" & ", 2),
+    "either": (" | ", 1),
 }
 _NAMES = {
-    "exponential": "exp", "logarithm": "log", "tangent": "tanh", "root": "sqrt", "sigmoid": "sigmoid", "minimum": "minimum",
-    "maximum": "maximum", "absolute": "abs", "to_whole": "floor",
+    "exponential": "exp",
+    "logarithm": "log",
+    "tangent": "tanh",
+    "root": "sqrt",
+    "sigmoid": "sigmoid",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "absolute": "abs",
+    "to_whole": "floor",
 }
 _GIVEN = {"score": "s", "query_channel": "q", "key_channel": "k", "channel_weight": "w"}
 

@@ -48,8 +48,18 @@ def or_masks(*mask_mods):
     return joined
 
 
-def flex_attention(query, key, value, score_mod=None, block_mask=None, scale=None, enable_gqa=False, return_lse=False,
-                   kernel_options=None, **unknown):  # fmt: skip
+def flex_attention(
+    query,
+    key,
+    value,
+    score_mod=None,
+    block_mask=None,
+    scale=None,
+    enable_gqa=False,
+    return_lse=False,
+    kernel_options=None,
+    **unknown,
+):
     """softmax(score_mod(scale * query . key)) value over the links that block_mask's mask_mod keeps.
 
     query [B, H, L, E]    key [B, G, S, E]    value [B, G, S, Ev]    returns [B, H, L, Ev] (and lse [B, H, L])

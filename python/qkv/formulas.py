@@ -58,7 +58,9 @@ class Composition:
     def __init__(self, parts, keywords):
         self.parts = [part_of(p) for p in parts] + list(_from_keywords(keywords))
         given = [*parts, *keywords.values(), *(x for x in keywords.values() if isinstance(x, (list, tuple)) for x in x)]
-        self._lasting = all(any(p is g for g in given) or isinstance(p, (Scale, Dropout, Alignment)) for p in self.parts)
+        self._lasting = all(
+            any(p is g for g in given) or isinstance(p, (Scale, Dropout, Alignment)) for p in self.parts
+        )
         self.mask = self._only(Mask, "masks", "; join them with & or |")
         self.similarity = self._only(Similarity, "similarities") or dot
         self.weighting = self._only(Weighting, "weightings") or softmax
@@ -78,9 +80,13 @@ class Composition:
         """The engine's formula and the learned parameters in its order; kept for the next call of the same parts."""
         build = _built if self._lasting else _built.__wrapped__
         return build(
-            self.mask, tuple(self.scores), self.similarity, self.weighting, self.scale and self.scale.factor,
+            self.mask,
+            tuple(self.scores),
+            self.similarity,
+            self.weighting,
+            self.scale and self.scale.factor,
             self.dropout and (self.dropout.rate, self.dropout.seed),
-        )  # fmt: skip
+        )
 
     def layout(self):
         """How queries and keys lie, for the engine."""
@@ -114,7 +120,9 @@ def _built(mask, scores, similarity, weighting, scale, dropout):
     if weighting.activation is not None:
         writer = Writer([])
         activation = writer.finish(writer.write(weighting.activation))
-    order = ([similarity.learned] if similarity.learned else []) + learned + ([weighting.sink] if weighting.sink else [])
+    order = (
+        ([similarity.learned] if similarity.learned else []) + learned + ([weighting.sink] if weighting.sink else [])
+    )
     formula = _native.make_formula(
         similarity=term,
         similarity_array=similarity.learned.values if similarity.learned else None,
@@ -161,7 +169,9 @@ def _from_keywords(keywords):
     align = keywords.get("align")
     if align is not None:
         if not isinstance(align, Alignment):
-            raise TypeError(f"qkv: align is qkv.bottom_right, qkv.top_left or qkv.queries_start_at(place); found {align!r}")
+            raise TypeError(
+                f"qkv: align is qkv.bottom_right, qkv.top_left or qkv.queries_start_at(place); found {align!r}"
+            )
         yield align
 
 

@@ -18,7 +18,9 @@ def as_array(x, name):
     if isinstance(x, numpy.ndarray):
         return x
     if getattr(x, "requires_grad", False):
-        raise TypeError(f"qkv: {name} is a tensor that requires gradients; qkv.torch.attention gives them, or pass {name}.detach()")
+        raise TypeError(
+            f"qkv: {name} is a tensor that requires gradients; qkv.torch.attention gives them, or pass {name}.detach()"
+        )
     if hasattr(x, "__dlpack__"):
         if str(getattr(x, "dtype", "")) == "torch.bfloat16":
             return _from_torch_bfloat16(x, name)
@@ -32,7 +34,9 @@ def as_array(x, name):
 def _from_torch_bfloat16(x, name):
     dtype = _bfloat16()
     if dtype is None:
-        raise TypeError(f"qkv: {name} is bfloat16, which NumPy reads with the package ml_dtypes; install it, or pass {name}.float()")
+        raise TypeError(
+            f"qkv: {name} is bfloat16, which NumPy reads with the package ml_dtypes; install it, or pass {name}.float()"
+        )
     import torch
 
     return numpy.from_dlpack(x.view(torch.int16)).view(dtype)
@@ -43,7 +47,9 @@ def _checked(x, name, letters, precision):
     if x.dtype == object:
         raise TypeError(f"qkv: {name} is an array of Python objects; pass numpy.asarray({name}, dtype=numpy.float32)")
     if x.dtype.kind != "f" and x.dtype != _bfloat16():
-        raise TypeError(f"qkv: expected {name} of type float32; found {x.dtype}; convert it with .astype(numpy.float32)")
+        raise TypeError(
+            f"qkv: expected {name} of type float32; found {x.dtype}; convert it with .astype(numpy.float32)"
+        )
     if x.dtype == numpy.float64 and precision != "oracle":
         raise TypeError(
             f"qkv: {name} is float64; the engine computes in float32: pass {name}.astype(numpy.float32), or "

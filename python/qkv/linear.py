@@ -12,9 +12,21 @@ LinearGradients.__doc__ = "Gradients of sum(out * dout) + sum(state * dstate); N
 
 
 def linear_attention(
-    q, k, v, *, rule="linear", features="identity", causal=True, normalise=False, scale=None, decay=None, beta=None, state=None,
-    layout="BTHD", return_state=False,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    *,
+    rule="linear",
+    features="identity",
+    causal=True,
+    normalise=False,
+    scale=None,
+    decay=None,
+    beta=None,
+    state=None,
+    layout="BTHD",
+    return_state=False,
+):
     """Every query reads from a state S that the tokens before it, and its own, have written:
 
         out[b, t, h] = scale * S_t' phi(q[b, t, h])
@@ -40,15 +52,30 @@ def linear_attention(
     array([1., 2., 3.], dtype=float32)
     """
     x = Inputs(q, k, v, layout, "float32")
-    out, after = _native.linear_forward(x.q, x.k, x.v, _options(rule, features, causal, normalise, scale, decay, beta, state))
+    out, after = _native.linear_forward(
+        x.q, x.k, x.v, _options(rule, features, causal, normalise, scale, decay, beta, state)
+    )
     out = x.given_back(out.swapaxes(1, 2) if layout == "BHTD" else out, "q")
     return (out, after) if return_state else out
 
 
 def linear_attention_backward(
-    dout, q, k, v, *, dstate=None, rule="linear", features="identity", causal=True, normalise=False, scale=None, decay=None,
-    beta=None, state=None, layout="BTHD",
-):  # fmt: skip
+    dout,
+    q,
+    k,
+    v,
+    *,
+    dstate=None,
+    rule="linear",
+    features="identity",
+    causal=True,
+    normalise=False,
+    scale=None,
+    decay=None,
+    beta=None,
+    state=None,
+    layout="BTHD",
+):
     """Gradients of sum(out * dout) + sum(state * dstate): LinearGradients(dq, dk, dv, ddecay, dbeta, dstate).
 
     dout [B, T, H, E], dstate like the state, left out: zeros; the rest as in the forward call, which is computed again.

@@ -32,11 +32,15 @@ class Table:
     def __init__(self, values, name="table"):
         values = as_numpy(values) if is_array(values) else numpy.asarray(values)
         if values.dtype.kind not in "iub":
-            raise TypeError(f"qkv.table: expected whole numbers or flags; found {values.dtype} (qkv.parameter holds real ones)")
+            raise TypeError(
+                f"qkv.table: expected whole numbers or flags; found {values.dtype} (qkv.parameter holds real ones)"
+            )
         if values.ndim == 0 or values.size == 0:
             raise ValueError(f"table: expected at least one number; found shape {list(values.shape)}")
         if values.dtype.kind != "b" and (values.min() < -(2**31) or values.max() >= 2**31):
-            raise ValueError(f"table: expected numbers of 32 bits; found {values.max() if values.max() >= 2**31 else values.min()}")
+            raise ValueError(
+                f"table: expected numbers of 32 bits; found {values.max() if values.max() >= 2**31 else values.min()}"
+            )
         self.flags = values.dtype.kind == "b"
         self.values = numpy.array(values, dtype=numpy.int32, order="C")
         self.name = name
@@ -94,7 +98,9 @@ class Parameter:
         if values.dtype not in (numpy.float32, numpy.float64):
             values = values.astype(numpy.float32)
         if not values.flags.c_contiguous:
-            raise ValueError(f"qkv.parameter: expected a contiguous array; found strides {values.strides}; pass numpy.ascontiguousarray(it)")
+            raise ValueError(
+                f"qkv.parameter: expected a contiguous array; found strides {values.strides}; pass numpy.ascontiguousarray(it)"
+            )
         self.values, self.name, self.letters = values, name, letters
 
     @property

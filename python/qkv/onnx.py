@@ -11,9 +11,23 @@ _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 
 
 def attention(
-    Q, K, V, attn_mask=None, past_key=None, past_value=None, nonpad_kv_seqlen=None, *, is_causal=0, q_num_heads=None,
-    kv_num_heads=None, qk_matmul_output_mode=0, scale=None, softcap=0.0, softmax_precision=None, with_qk_matmul_output=False,
-):  # fmt: skip
+    Q,
+    K,
+    V,
+    attn_mask=None,
+    past_key=None,
+    past_value=None,
+    nonpad_kv_seqlen=None,
+    *,
+    is_causal=0,
+    q_num_heads=None,
+    kv_num_heads=None,
+    qk_matmul_output_mode=0,
+    scale=None,
+    softcap=0.0,
+    softmax_precision=None,
+    with_qk_matmul_output=False,
+):
     """ONNX's Attention: Y, present_key, present_value, qk_matmul_output.
 
     Q [B, H, T, D]  K [B, G, S, D]  V [B, G, S, E], or 3-D with q_num_heads and kv_num_heads: Q [B, T, H D],
@@ -36,7 +50,9 @@ def attention(
     """
     if softmax_precision not in (None, 0, _FLOAT, _FLOAT16, _BFLOAT16):
         wanted = "DOUBLE" if softmax_precision == _DOUBLE else softmax_precision
-        raise NotImplementedError(f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32")
+        raise NotImplementedError(
+            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32"
+        )
     if qk_matmul_output_mode not in (0, 1, 2, 3):
         raise ValueError(f"ONNX Attention: expected qk_matmul_output_mode 0 to 3; found {qk_matmul_output_mode}")
     rank = Q.ndim
@@ -87,7 +103,9 @@ def _four_axes(x, heads, name):
         raise ValueError(f"ONNX Attention: expected {name} with 3 or 4 axes; found {list(x.shape)}")
     if not heads or x.shape[2] % heads:
         number = "q_num_heads" if name == "Q" else "kv_num_heads"
-        raise ValueError(f"ONNX Attention: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}")
+        raise ValueError(
+            f"ONNX Attention: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}"
+        )
     return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(0, 2, 1, 3)
 
 
@@ -123,4 +141,6 @@ def _added_to_scores(q, k, attn_mask, is_causal, past, nonpad_kv_seqlen):
         added[keys > rows + first[:, None, None, None]] = -numpy.inf
     if attn_mask is None:
         return added
-    return added + (numpy.where(attn_mask, 0, -numpy.inf) if attn_mask.dtype == bool else attn_mask.astype(numpy.float32))
+    return added + (
+        numpy.where(attn_mask, 0, -numpy.inf) if attn_mask.dtype == bool else attn_mask.astype(numpy.float32)
+    )

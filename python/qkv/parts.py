@@ -46,7 +46,10 @@ class Mask(Part):
     def _joined(self, other, sign, join, swapped=False):
         other = as_mask(other)
         a, b = (other, self) if swapped else (self, other)
-        texts = [f"({x!r})" if any(s in repr(x) for s in (" & ", " | ") if s != sign) and "mask(" not in repr(x) else repr(x) for x in (a, b)]
+        texts = [
+            f"({x!r})" if any(s in repr(x) for s in (" & ", " | ") if s != sign) and "mask(" not in repr(x) else repr(x)
+            for x in (a, b)
+        ]
         return Mask(join(a.condition, b.condition)).named(sign.join(texts))
 
     def __and__(self, other):
@@ -107,7 +110,9 @@ class Similarity(Part):
         self.learned = weights
         if name is None:
             if weights is None and tracing.count_arguments(rule) == 3:
-                raise TypeError("qkv: this similarity lambda takes channel weights; write qkv.similarity(lambda, weights)")
+                raise TypeError(
+                    "qkv: this similarity lambda takes channel weights; write qkv.similarity(lambda, weights)"
+                )
             self.term = tracing.trace_similarity(rule, weights is not None)
 
     def _written(self):
@@ -132,7 +137,9 @@ class Weighting(Part):
             raise ValueError(f"weighting: expected sum_to_one False, True or 'by_division'; found {sum_to_one!r}")
         self.name, self.number, self.activation = name, float(number), None
         self.sum_to_one = {False: "no", True: "yes"}.get(sum_to_one, sum_to_one)
-        self.sink = sink if sink is None or isinstance(sink, lookups.Parameter) else lookups.Parameter(sink, "sinks", "H")
+        self.sink = (
+            sink if sink is None or isinstance(sink, lookups.Parameter) else lookups.Parameter(sink, "sinks", "H")
+        )
         if name is None:
             self.activation = tracing.trace_weighting(rule)
 
@@ -140,7 +147,11 @@ class Weighting(Part):
         if self.activation is None:
             return self.name
         inside = re.sub(r"\bs\b", "x", text_of(self.activation))
-        return f"weighting({inside})" if self.sum_to_one == "no" else f"weighting({inside}, sum_to_one={self.sum_to_one == 'yes' or self.sum_to_one!r})"
+        return (
+            f"weighting({inside})"
+            if self.sum_to_one == "no"
+            else f"weighting({inside}, sum_to_one={self.sum_to_one == 'yes' or self.sum_to_one!r})"
+        )
 
 
 class Scale(Part):
@@ -164,7 +175,9 @@ class Alignment(Part):
         self.from_end, self.offset = bool(from_end), int(offset)
 
     def _written(self):
-        return "bottom_right" if self.from_end else "top_left" if self.offset == 0 else f"queries_start_at({self.offset})"
+        return (
+            "bottom_right" if self.from_end else "top_left" if self.offset == 0 else f"queries_start_at({self.offset})"
+        )
 
 
 class Sequences(Part):
@@ -190,7 +203,9 @@ class Dropout(Part):
 def _wholes(x):
     array = numpy.asarray(x)
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise TypeError(f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape {list(array.shape)}")
+        raise TypeError(
+            f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape {list(array.shape)}"
+        )
     return [int(n) for n in array]
 
 
@@ -226,7 +241,9 @@ def dense_mask(flags):
     """
     array = lookups.as_numpy(flags)
     if array.dtype.kind not in "iub":
-        raise TypeError(f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; an additive mask goes to mask= or bias=")
+        raise TypeError(
+            f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; an additive mask goes to mask= or bias="
+        )
     array = four_axes(array, "dense_mask")
     table = lookups.Table(array != 0, "flags")
     table.four_axes = array.shape
@@ -252,7 +269,10 @@ def additive_bias(values):
     else:
         array = four_axes(numpy.ascontiguousarray(lookups.as_numpy(values)), "additive bias")
         parameter = lookups.Parameter(array, "additive bias")
-    flat = lookups.Parameter(array, parameter.name if parameter.name != "parameter" else "additive bias", "B|1 H|1 T|1 S")
+    flat = lookups.Parameter(
+        array, parameter.name if parameter.name != "parameter" else "additive bias", "B|1 H|1 T|1 S"
+    )
     flat.source, flat.stands_for = getattr(given, "source", given), given
-    return Score(Real("score") + flat[_index_by_place(array)]).named(f"additive_bias({'x'.join(map(str, array.shape))})")
-
+    return Score(Real("score") + flat[_index_by_place(array)]).named(
+        f"additive_bias({'x'.join(map(str, array.shape))})"
+    )

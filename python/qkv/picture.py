@@ -57,14 +57,18 @@ class Picture:
         for n, (cells, shares) in enumerate(zip(self.maps, self._shares())):
             x0, y0 = n * wide + left, top
             out.append(f'<text x="{x0:.1f}" y="14" font-weight="bold">{escape(self.titles[n])}</text>')
-            out.append(f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{columns * side}" height="{rows * side}" fill="white" stroke="#999"/>')
+            out.append(
+                f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{columns * side}" height="{rows * side}" fill="white" stroke="#999"/>'
+            )
             for i, j in zip(*numpy.nonzero(shares)):
                 out.append(
                     f'<rect x="{x0 + j * side:.1f}" y="{y0 + i * side:.1f}" width="{side}" height="{side}" '
                     f'fill="rgb{_colour(shares[i, j])}"><title>{escape(self._cell_name(i, j))}: {cells[i, j]:.4g}</title></rect>'
                 )
             for i, word in enumerate(self.queries if side >= 8 else []):
-                out.append(f'<text x="{x0 - 4:.1f}" y="{y0 + (i + 0.5) * side + 4:.1f}" text-anchor="end">{escape(word)}</text>')
+                out.append(
+                    f'<text x="{x0 - 4:.1f}" y="{y0 + (i + 0.5) * side + 4:.1f}" text-anchor="end">{escape(word)}</text>'
+                )
             for j, word in enumerate(self.keys if side >= 8 else []):
                 x, y = x0 + (j + 0.5) * side + 4, y0 - 4
                 out.append(f'<text transform="translate({x:.1f} {y:.1f}) rotate(-90)">{escape(word)}</text>')
@@ -93,7 +97,8 @@ class Picture:
         header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
         parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
         return b"\x89PNG\r\n\x1a\n" + b"".join(
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in parts
         )
 
 
@@ -135,7 +140,9 @@ def show(what, *more, queries=None, keys=None, size=32, **keywords):
     if maps.ndim != 3:
         raise ValueError(f"qkv.show: expected weights [T, S], [H, T, S] or [1, H, T, S]; found {list(maps.shape)}")
     if max(maps.shape[1:], default=0) > _MOST_CELLS:
-        raise ValueError(f"qkv.show: expected at most {_MOST_CELLS} rows and columns; found {maps.shape[1]} x {maps.shape[2]}")
+        raise ValueError(
+            f"qkv.show: expected at most {_MOST_CELLS} rows and columns; found {maps.shape[1]} x {maps.shape[2]}"
+        )
     queries = [str(w) for w in queries or []]
     keys = [str(w) for w in (keys if keys is not None else queries if maps.shape[1] == maps.shape[2] else [])]
     for words, count, name in ((queries, maps.shape[1], "queries"), (keys, maps.shape[2], "keys")):

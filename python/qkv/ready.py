@@ -55,7 +55,9 @@ def global_tokens(count):
     """The first `count` tokens see everyone and are seen by everyone; or flags [S] or [B, S] of such tokens."""
     if lookups.is_array(count) or isinstance(count, lookups.Table):
         flags = _table(count)
-        return Mask(lambda at: (flags[at.batch, at.query] != 0) | (flags[at.batch, at.key] != 0)).named(f"global_tokens({flags!r})")
+        return Mask(lambda at: (flags[at.batch, at.query] != 0) | (flags[at.batch, at.key] != 0)).named(
+            f"global_tokens({flags!r})"
+        )
     if count < 0:
         _refuse("global_tokens", "a count of at least 0", count)
     most = min(count, _MOST_PLACES)
@@ -263,9 +265,40 @@ def dropout(rate, seed=0):
 
 
 __all__ = [
-    "additive", "alibi", "alibi_slopes", "bilinear", "bottom_right", "causal", "cosine", "dilated", "dot", "dropout",
-    "entmax15", "everything", "global_tokens", "hardmax", "key_lengths", "negative_squared_distance", "packed", "padded",
-    "prefix", "queries_start_at", "random_blocks", "relative_bias", "relu_weights", "same_document", "scale",
-    "sigmoid_weights", "signed_weights", "sliding_window", "softcap", "softmax", "softmax_with_sink", "sparsemax",
-    "squared_relu_weights", "top_k", "top_left", "uniform",
-]  # fmt: skip
+    "additive",
+    "alibi",
+    "alibi_slopes",
+    "bilinear",
+    "bottom_right",
+    "causal",
+    "cosine",
+    "dilated",
+    "dot",
+    "dropout",
+    "entmax15",
+    "everything",
+    "global_tokens",
+    "hardmax",
+    "key_lengths",
+    "negative_squared_distance",
+    "packed",
+    "padded",
+    "prefix",
+    "queries_start_at",
+    "random_blocks",
+    "relative_bias",
+    "relu_weights",
+    "same_document",
+    "scale",
+    "sigmoid_weights",
+    "signed_weights",
+    "sliding_window",
+    "softcap",
+    "softmax",
+    "softmax_with_sink",
+    "sparsemax",
+    "squared_relu_weights",
+    "top_k",
+    "top_left",
+    "uniform",
+]

@@ -30,9 +30,21 @@ class Statistics:
 
 
 def attention_statistics(
-    q, k, *parts, entropy=True, maximum=True, received=True, top=8, distances=False, tokens=None, map=None, map_shape=(0, 0),
-    shares=None, layout="BTHD", **keywords,
-):  # fmt: skip
+    q,
+    k,
+    *parts,
+    entropy=True,
+    maximum=True,
+    received=True,
+    top=8,
+    distances=False,
+    tokens=None,
+    map=None,
+    map_shape=(0, 0),
+    shares=None,
+    layout="BTHD",
+    **keywords,
+):
     """What the weights of attention(q, k, ..., *parts) are like, before dropout.
 
     q [B, T, H, D], k [B, S, G, D] as in qkv.attention; parts and keywords too.
@@ -55,12 +67,21 @@ def attention_statistics(
     if tokens is not None:
         tokens = numpy.asarray(tokens)
         if tokens.dtype.kind not in "iu" or tokens.shape != (x.k.shape[0], x.k.shape[1]):
-            raise ValueError(f"attention statistics: expected tokens [B, S] of whole numbers; found {tokens.dtype} {list(tokens.shape)}")
+            raise ValueError(
+                f"attention statistics: expected tokens [B, S] of whole numbers; found {tokens.dtype} {list(tokens.shape)}"
+            )
     found = _native.statistics(
-        formula, x.q, x.k, how.layout(), (bool(entropy), bool(maximum), bool(received), bool(distances)), int(top),
-        [] if tokens is None else tokens.reshape(-1).tolist(), None if map is None else [int(n) for n in map],
-        tuple(int(n) for n in map_shape), None if shares is None else numpy.ascontiguousarray(shares, numpy.float32),
-    )  # fmt: skip
+        formula,
+        x.q,
+        x.k,
+        how.layout(),
+        (bool(entropy), bool(maximum), bool(received), bool(distances)),
+        int(top),
+        [] if tokens is None else tokens.reshape(-1).tolist(),
+        None if map is None else [int(n) for n in map],
+        tuple(int(n) for n in map_shape),
+        None if shares is None else numpy.ascontiguousarray(shares, numpy.float32),
+    )
     return Statistics(found)
 
 

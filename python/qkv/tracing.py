@@ -101,11 +101,15 @@ def trace_mask(function):
     """The condition of a mask lambda `lambda at: ...`."""
     result = call(function, AT)
     if not isinstance(result, (Expression, bool)) and not hasattr(result, "dtype"):
-        raise TypeError(f"qkv: a mask lambda answers yes or no, as at.query >= at.key does; this one returns {_name(result)}")
+        raise TypeError(
+            f"qkv: a mask lambda answers yes or no, as at.query >= at.key does; this one returns {_name(result)}"
+        )
     try:
         condition = truth_value(result)
     except TypeError:
-        raise TypeError("qkv: a mask lambda answers yes or no, as at.query >= at.key does; this one returns a number") from None
+        raise TypeError(
+            "qkv: a mask lambda answers yes or no, as at.query >= at.key does; this one returns a number"
+        ) from None
     _check_whole(condition, set())
     return condition
 

@@ -31,7 +31,11 @@ def numbers(*shape, seed=0, dtype=numpy.float32):
 
 
 def qkv_of(b=2, t=37, s=51, h=4, g=2, d=16, e=12, dtype=numpy.float32):
-    return numbers(b, t, h, d, seed=1, dtype=dtype), numbers(b, s, g, d, seed=2, dtype=dtype), numbers(b, s, g, e, seed=3, dtype=dtype)
+    return (
+        numbers(b, t, h, d, seed=1, dtype=dtype),
+        numbers(b, s, g, d, seed=2, dtype=dtype),
+        numbers(b, s, g, e, seed=3, dtype=dtype),
+    )
 
 
 def apart(a, b):

@@ -7,7 +7,7 @@ import numpy
 
 import qkv
 
-from .reference import apart, numbers, qkv_of
+from reference import apart, numbers, qkv_of
 
 Q, K, V = qkv_of()
 
@@ -21,7 +21,12 @@ class Layouts(unittest.TestCase):
         self.assertEqual(apart(lse, expected_lse.swapaxes(1, 2)), 0)
 
     def test_strides_of_any_sign_are_read_where_they_are(self):
-        for view in (lambda x: x[:, ::-1], lambda x: x[:, ::2], lambda x: x[::-1, :, ::-1], lambda x: numpy.broadcast_to(x[:1], x.shape)):
+        for view in (
+            lambda x: x[:, ::-1],
+            lambda x: x[:, ::2],
+            lambda x: x[::-1, :, ::-1],
+            lambda x: numpy.broadcast_to(x[:1], x.shape),
+        ):
             q, k, v = view(Q), view(K), view(V)
             self.assertEqual(apart(qkv.attention(q, k, v), qkv.attention(q.copy(), k.copy(), v.copy())), 0)
 
@@ -98,7 +103,13 @@ class Mistakes(unittest.TestCase):
         self.says(ValueError, "values with the B, S and G of the keys", Q, K, V[:, :9])
 
     def test_channels_that_do_not_lie_side_by_side(self):
-        self.says(ValueError, r"unit stride in its last axis; found a stride of -1; pass numpy.ascontiguousarray\(q\)", Q[..., ::-1], K, V)
+        self.says(
+            ValueError,
+            r"unit stride in its last axis; found a stride of -1; pass numpy.ascontiguousarray\(q\)",
+            Q[..., ::-1],
+            K,
+            V,
+        )
 
     def test_learned_parameters_of_another_size(self):
         with self.assertRaisesRegex(ValueError, r"alibi slopes \[H = 4\]; found \[3\]"):

@@ -6,8 +6,8 @@ import numpy
 
 import qkv
 
-from . import reference
-from .reference import apart, numbers, places, qkv_of
+import reference
+from reference import apart, numbers, places, qkv_of
 
 Q, K, V = qkv_of()
 DOUT = numbers(2, 37, 4, 12, seed=4)
@@ -28,7 +28,10 @@ class AgainstNumPy(unittest.TestCase):
     def test_ready_masks(self):
         causal, window = QUERY >= KEY, abs(QUERY - KEY) < 9
         self.same(qkv.causal, kept=causal)
-        self.same(qkv.causal & (qkv.sliding_window(9) | qkv.global_tokens(4)), kept=causal & (window | (QUERY < 4) | (KEY < 4)))
+        self.same(
+            qkv.causal & (qkv.sliding_window(9) | qkv.global_tokens(4)),
+            kept=causal & (window | (QUERY < 4) | (KEY < 4)),
+        )
         self.same(qkv.causal & ~qkv.dilated(3), kept=causal & ((QUERY - KEY) % 3 != 0))
         self.same(qkv.causal | qkv.prefix(20), kept=causal | (KEY < 20))
 
@@ -44,12 +47,22 @@ class AgainstNumPy(unittest.TestCase):
         self.same(qkv.alibi(slopes), change=lambda s: s - slopes[:, None, None] * abs(QUERY - KEY))
 
     def test_lambdas(self):
-        self.same(score=lambda s, at: 3 * qkv.tanh(s / 3), mask=lambda at: at.query >= at.key,
-                  kept=QUERY >= KEY, change=lambda s: 3 * numpy.tanh(s / 3))  # fmt: skip
-        self.same(lambda s, at: qkv.where(at.head % 2 == 0, s, -qkv.abs(s)) / (1 + at.key / 10),
-                  change=lambda s: numpy.where(HEAD % 2 == 0, s, -abs(s)) / (1 + KEY / 10))  # fmt: skip
-        self.same(lambda s, at: qkv.maximum(s, -1) ** 2 - qkv.sigmoid(qkv.minimum(s, 2)) + qkv.floor(s * 2) * 0.5,
-                  change=lambda s: numpy.maximum(s, -1) ** 2 - 1 / (1 + numpy.exp(-numpy.minimum(s, 2))) + numpy.floor(s * 2) * 0.5)  # fmt: skip
+        self.same(
+            score=lambda s, at: 3 * qkv.tanh(s / 3),
+            mask=lambda at: at.query >= at.key,
+            kept=QUERY >= KEY,
+            change=lambda s: 3 * numpy.tanh(s / 3),
+        )
+        self.same(
+            lambda s, at: qkv.where(at.head % 2 == 0, s, -qkv.abs(s)) / (1 + at.key / 10),
+            change=lambda s: numpy.where(HEAD % 2 == 0, s, -abs(s)) / (1 + KEY / 10),
+        )
+        self.same(
+            lambda s, at: qkv.maximum(s, -1) ** 2 - qkv.sigmoid(qkv.minimum(s, 2)) + qkv.floor(s * 2) * 0.5,
+            change=lambda s: (
+                numpy.maximum(s, -1) ** 2 - 1 / (1 + numpy.exp(-numpy.minimum(s, 2))) + numpy.floor(s * 2) * 0.5
+            ),
+        )
 
     def test_several_scores_apply_from_left_to_right(self):
         self.same(lambda s, at: s * 2, lambda s, at: s + at.head, change=lambda s: s * 2 + HEAD)
@@ -86,8 +99,13 @@ COMPOSITIONS = [
     (qkv.alibi(qkv.alibi_slopes(4)), qkv.causal & qkv.sliding_window(20)),
     (lambda s, at: 5 * qkv.tanh(s / 5), lambda at: (at.query >= at.key) | (at.key % 7 == 0)),
     (qkv.relative_bias(numbers(4, 32, seed=9)), qkv.random_blocks(8, 3)),
-    (qkv.score(lambda s, at, w, b: s * qkv.exp(w[at.head]) + b[at.head, qkv.minimum(abs(at.query - at.key), 5)],
-               numbers(4, seed=10), numbers(4, 6, seed=11)),),  # fmt: skip
+    (
+        qkv.score(
+            lambda s, at, w, b: s * qkv.exp(w[at.head]) + b[at.head, qkv.minimum(abs(at.query - at.key), 5)],
+            numbers(4, seed=10),
+            numbers(4, 6, seed=11),
+        ),
+    ),
     (qkv.cosine, qkv.scale(4)),
     (qkv.negative_squared_distance, qkv.scale(0.2)),
     (qkv.additive(numbers(16, seed=12)),),
@@ -127,7 +145,10 @@ class AgainstTheOracle(unittest.TestCase):
 
     def test_the_oracles_gradients_are_differences_of_forward_runs(self):
         slopes = qkv.parameter(numbers(4, seed=16, dtype=float))
-        parts = (lambda s, at: s * qkv.sigmoid(slopes[at.head] + s) - qkv.log(1 + s * s), lambda at: at.query >= at.key - 3)
+        parts = (
+            lambda s, at: s * qkv.sigmoid(slopes[at.head] + s) - qkv.log(1 + s * s),
+            lambda at: at.query >= at.key - 3,
+        )
         q, k, v = (x.astype(float) for x in (Q, K, V))
         g = qkv.attention_backward(DOUT, q, k, v, *parts, precision="oracle")
         direction = numbers(*q.shape, seed=17, dtype=float)
@@ -142,7 +163,9 @@ class AgainstTheOracle(unittest.TestCase):
             slopes.values[:] = before + step * along
             return (qkv.attention(q, k, v, *parts, precision="oracle") * DOUT).sum()
 
-        self.assertAlmostEqual((g[slopes] * along).sum(), (loss_of_slopes(1e-5) - loss_of_slopes(-1e-5)) / 2e-5, places=5)
+        self.assertAlmostEqual(
+            (g[slopes] * along).sum(), (loss_of_slopes(1e-5) - loss_of_slopes(-1e-5)) / 2e-5, places=5
+        )
 
     def test_gradients_are_found_by_what_was_given(self):
         slopes, bias = qkv.alibi_slopes(4), numbers(1, 37, 51, seed=19)

@@ -8,7 +8,7 @@ import numpy
 
 import qkv
 
-from .reference import apart, numbers, qkv_of
+from reference import apart, numbers, qkv_of
 
 Q, K, V = qkv_of(b=1, t=64, s=64)
 
@@ -48,11 +48,19 @@ class Tracing(unittest.TestCase):
 
     def test_captured_flags_are_conditions(self):
         flags = numpy.arange(64) % 3 == 0
-        self.assertLess(apart(call(lambda at: flags[at.key] | (at.query == at.key)), call(mask=flags[None] | numpy.eye(64, dtype=bool))), 1e-6)
+        self.assertLess(
+            apart(
+                call(lambda at: flags[at.key] | (at.query == at.key)),
+                call(mask=flags[None] | numpy.eye(64, dtype=bool)),
+            ),
+            1e-6,
+        )
 
     def test_a_captured_parameter_has_a_gradient(self):
         slopes = qkv.parameter(numbers(4))
-        g = qkv.attention_backward(V.repeat(2, axis=2), Q, K, V, lambda s, at: s - slopes[at.head] * abs(at.query - at.key))
+        g = qkv.attention_backward(
+            V.repeat(2, axis=2), Q, K, V, lambda s, at: s - slopes[at.head] * abs(at.query - at.key)
+        )
         exact = qkv.attention_backward(V.repeat(2, axis=2), Q, K, V, qkv.alibi(slopes), precision="oracle")
         self.assertLess(apart(g[slopes], exact[slopes]), 1e-3)
 
@@ -75,8 +83,12 @@ class Mistakes(unittest.TestCase):
             call(*parts, **keywords)
 
     def test_control_flow_names_where(self):
-        for rule in (lambda s, at: s if s > 0 else 0 * s, lambda s, at: s * (at.query > at.key and at.key > 2),
-                     lambda s, at: s * (0 <= at.query < 3), lambda s, at: s + (not at.query > 3)):  # fmt: skip
+        for rule in (
+            lambda s, at: s if s > 0 else 0 * s,
+            lambda s, at: s * (at.query > at.key and at.key > 2),
+            lambda s, at: s * (0 <= at.query < 3),
+            lambda s, at: s + (not at.query > 3),
+        ):
             self.says(TypeError, r"qkv\.where\(condition, a, b\)", rule)
 
     def test_a_score_that_is_a_condition(self):
@@ -120,7 +132,11 @@ class Mistakes(unittest.TestCase):
         self.says(TypeError, "not a part of attention: 5", 5)
 
     def test_a_parameter_looked_up_by_too_few_indices(self):
-        self.says(ValueError, r"as many axes as it is looked up by, 1; found \[2, 3\]", qkv.score(lambda s, at, w: s + w[at.head], numbers(2, 3)))
+        self.says(
+            ValueError,
+            r"as many axes as it is looked up by, 1; found \[2, 3\]",
+            qkv.score(lambda s, at, w: s + w[at.head], numbers(2, 3)),
+        )
 
     def test_senseless_numbers(self):
         with self.assertRaisesRegex(ValueError, "sliding_window: expected a width of at least 0; found -1"):
@@ -136,9 +152,15 @@ class Mistakes(unittest.TestCase):
 class Parts(unittest.TestCase):
     def test_repr_is_what_a_user_would_write(self):
         for part, text in [
-            (qkv.causal & (qkv.sliding_window(256) | qkv.global_tokens(4)), "causal & (sliding_window(256) | global_tokens(4))"),
+            (
+                qkv.causal & (qkv.sliding_window(256) | qkv.global_tokens(4)),
+                "causal & (sliding_window(256) | global_tokens(4))",
+            ),
             (~(qkv.causal & qkv.prefix(3)), "~(causal & prefix(3))"),
-            (qkv.mask(lambda at: (at.query >= at.key) & (at.key % 2 == 0)), "mask((at.query >= at.key) & (at.key % 2 == 0))"),
+            (
+                qkv.mask(lambda at: (at.query >= at.key) & (at.key % 2 == 0)),
+                "mask((at.query >= at.key) & (at.key % 2 == 0))",
+            ),
             (qkv.score(lambda s, at: 30 * qkv.tanh(s / 30)), "score(30 * tanh(s / 30))"),
             (qkv.softcap(30), "softcap(30)"),
             (qkv.weighting(lambda x: qkv.exp(x), sum_to_one=True), "weighting(exp(x), sum_to_one=True)"),
@@ -151,7 +173,13 @@ class Parts(unittest.TestCase):
     def test_parts_survive_pickling(self):
         slopes = numbers(4)
         ids = numpy.arange(64) // 9
-        parts = [qkv.causal & ~qkv.same_document(ids), qkv.alibi(slopes), qkv.score(lambda s, at: s * 2), qkv.top_k(7), qkv.scale(0.1)]
+        parts = [
+            qkv.causal & ~qkv.same_document(ids),
+            qkv.alibi(slopes),
+            qkv.score(lambda s, at: s * 2),
+            qkv.top_k(7),
+            qkv.scale(0.1),
+        ]
         again = pickle.loads(pickle.dumps(parts))
         self.assertEqual(repr(again), repr(parts))
         self.assertEqual(apart(call(*again), call(*parts)), 0)

@@ -40,6 +40,7 @@ struct block {
   Number* const* gradients = nullptr;
 
   long offset, head, batch, all_rows, all_keys;  // of the tile
+  const std::int32_t* key_places = nullptr;      ///< where keys stand that are not consecutive (formula.h)
   given_numbers<Number> given{};
   long first_row = 0, rows = 0, first_key = 0, registers = 0;
 };

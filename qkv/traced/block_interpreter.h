@@ -105,10 +105,13 @@ class block_interpreter {
     switch (i.code) {
       case opcode::score: b.at[n] = {const_cast<number*>(b.given.score), b.given.score_pitch, width}; return;
       case opcode::key_channel: b.at[n] = {const_cast<number*>(b.given.key_channel), 0, width}; return;
-      case opcode::query_channel: return fill(n, [&](long r, long) { return real(b.given.query_channel[r]); });
+      case opcode::query_channel:
+        if (b.steps[n].along == along_rows) return fill(n, [&](long r, long) { return real(b.given.query_channel[r]); });
+        b.at[n] = {const_cast<number*>(b.given.query_channel), 0, width};
+        return;
       case opcode::channel_weight: return fill(n, [&](long, long) { return real(b.given.channel_weight); });
       case opcode::query: return fill(n, [&](long r, long) { return index(b.offset + b.first_row + r); });
-      case opcode::key: return fill(n, [&](long, long v) { return counting(b.first_key + v * width); });
+      case opcode::key: return fill(n, [&](long, long v) { return key_of(b.first_key + v * width); });
       case opcode::head: return fill(n, [&](long, long) { return index(b.head); });
       case opcode::batch: return fill(n, [&](long, long) { return index(b.batch); });
       case opcode::row: return fill(n, [&](long r, long) { return index(b.first_row + r); });
@@ -144,6 +147,16 @@ class block_interpreter {
   [[gnu::always_inline]] static index counting(std::int64_t first) {
     if constexpr (width == 1) return first;
     else return index::counting_from(std::int32_t(first));
+  }
+  [[gnu::always_inline]] index key_of(std::int64_t first) const {
+    if constexpr (width == 1) {
+      return first;
+    } else {
+      if (!b.key_places) return counting(first);
+      index x;
+      __builtin_memcpy(&x.v, b.key_places + first, sizeof x.v);
+      return x;
+    }
   }
   // Whether all lanes look at the same entry; whether each looks one further than the lane before.
   [[gnu::always_inline]] static bool same_entry(index x) {

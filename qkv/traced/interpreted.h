@@ -17,7 +17,7 @@ namespace qkv::traced {
 class interpreted {
  public:
   /// learned: contiguous, by the numbers of learned_entry.
-  explicit interpreted(const program&, std::vector<tensor> learned = {});
+  explicit interpreted(const program&, std::vector<tensor> learned = {}, pairing = pairing::tile);
 
   const schedule& plan() const { return plan_; }
   const table_entries* entries() const { return entries_.data(); }
@@ -57,7 +57,8 @@ class run {
           .head = t.head,
           .batch = t.batch,
           .all_rows = t.all_rows,
-          .all_keys = t.all_keys};
+          .all_keys = t.all_keys,
+          .key_places = t.places};
     values_ = m.values.get<Number>(std::size_t(plan_.room));
   }
   /// With what reverse differentiation needs; learned ones' gradients are added to.

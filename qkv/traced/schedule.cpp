@@ -5,10 +5,10 @@
 namespace qkv::traced {
 namespace {
 
-extent extent_of_given(opcode c) {
+extent extent_of_given(opcode c, pairing how) {
   switch (c) {
     case opcode::score: return everywhere;
-    case opcode::query_channel:
+    case opcode::query_channel: return how == pairing::links ? along_keys : along_rows;
     case opcode::query:
     case opcode::row: return along_rows;
     case opcode::key_channel:
@@ -76,7 +76,7 @@ void place_adjoints(schedule& s) {
 
 }  // namespace
 
-schedule make_schedule(const program& p) {
+schedule make_schedule(const program& p, pairing how) {
   if (p.result() < 0) refuse("traced program", "a result", "none");
   schedule s;
   s.tables = p.tables(), s.arrays = p.arrays();
@@ -84,7 +84,7 @@ schedule make_schedule(const program& p) {
   std::vector<extent> along(need.size());
   for (std::size_t n = 0; n < need.size(); ++n) {
     const instruction& i = p.instructions()[n];
-    along[n] = extent_of_given(i.code);
+    along[n] = extent_of_given(i.code, how);
     for (int x : {i.a, i.b, i.c})
       if (x >= 0) along[n] = extent(along[n] | along[std::size_t(x)]);
   }

@@ -33,8 +33,11 @@ struct schedule {
   long adjoints_of_tile = 0;
 };
 
+/// How queries and keys of a similarity stand: rows of queries against keys, or one query and one key a link.
+enum class pairing { tile, links };
+
 /// Cost: O(instructions).  Throws shape_error for a program without a result.
-schedule make_schedule(const program&);
+schedule make_schedule(const program&, pairing = pairing::tile);
 
 /// Numbers of memory that a value of this extent takes.
 constexpr long room_of(extent e) {

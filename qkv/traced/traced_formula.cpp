@@ -89,6 +89,7 @@ class traced_formula final : public formula {
     if (parts_.similarity.term) {
       check_real("similarity", *parts_.similarity.term);
       term_.emplace(*parts_.similarity.term);
+      link_term_.emplace(*parts_.similarity.term, std::vector<tensor>(), pairing::links);
     }
     if (parts_.weighting.activation) {
       check_real("weighting", *parts_.weighting.activation);
@@ -126,7 +127,6 @@ class traced_formula final : public formula {
     if (kept) score(first, &s);
   }
   void keep(const tile& t, std::int32_t* to, long pitch) const override {
-    if (mask_ && t.places) refuse_edges("mask");
     if (!mask_) {
       for (long r = 0; r < t.rows; ++r) std::fill_n(to + r * pitch, t.keys, -1);
       return;
@@ -210,13 +210,44 @@ class traced_formula final : public formula {
   }
 
   void similarities(const channel_links& x, float factor, float* s) const override {
-    if (term_) refuse_edges("similarity");
-    similar().similarities(x, factor, s);
+    if (!term_) return similar().similarities(x, factor, s);
+    const tile t = tile_of(x);
+    run<float> m(*link_term_, t);
+    for (long c = 0; c < x.channels; ++c) {
+      const float *const q = x.q + c * x.pitch, *const k = x.k + c * x.pitch;
+      m.each_block([&](long first, long) { give_channel(m, q + first, k + first, c); },
+                   [&](const block_place& at) {
+                     m.forward();
+                     const auto y = m.result(0);
+                     float* const to = s + at.key;
+                     for (long n = 0; n < m.padded_keys(); ++n) to[n] = (c ? to[n] : 0.f) + y.at[n * y.key_step];
+                     for (long n = 0; n < m.padded_keys() && c + 1 == x.channels; ++n) to[n] *= factor;
+                   },
+                   [](long, long) {});
+    }
+    if (x.channels == 0) std::fill_n(s, x.links, 0.f);
   }
   void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
                              std::span<float* const> gradients) const override {
-    if (term_) refuse_edges("similarity");
-    similar().similarities_backward(x, factor, ds, dq, dk, gradients);
+    if (!term_) return similar().similarities_backward(x, factor, ds, dq, dk, gradients);
+    const tile t = tile_of(x);
+    run<float> m(*link_term_, t, {});
+    const auto add = [&](float* to, const float* adjoint) {
+      for (long n = 0; adjoint && n < m.padded_keys(); ++n) to[n] += adjoint[n];
+    };
+    for (long c = 0; c < x.channels; ++c) {
+      const float *const q = x.q + c * x.pitch, *const k = x.k + c * x.pitch;
+      m.each_block([&](long first, long) { give_channel(m, q + first, k + first, c); },
+                   [&](const block_place& at) {
+                     m.forward();
+                     m.reverse([&](long, long n) { return factor * ds[at.key + n]; });
+                   },
+                   [&](long first, long) {
+                     add(dq + c * x.pitch + first, m.adjoint_of(opcode::query_channel, 0));
+                     add(dk + c * x.pitch + first, m.adjoint_of(opcode::key_channel, 0));
+                     if (has_channel_weights()) gradients[0][c] += m.total(m.adjoint_of(opcode::channel_weight, 0));
+                   });
+    }
   }
 
   bool scores() const override { return score_.has_value(); }
@@ -248,7 +279,6 @@ class traced_formula final : public formula {
     if (score_) run_score_backward(*score_, t, s, ds, t.keys, gradients.subspan(first_learned_));
   }
   void score(const tile& t, float* s, long pitch) const override {
-    if (score_ && t.places) refuse_edges("score");
     if (score_) run_score(*score_, t, s, pitch);
   }
   void score_backward(const tile& t, const float* s, float* ds, long pitch,
@@ -289,16 +319,12 @@ class traced_formula final : public formula {
   attention_dropout dropout() const override { return parts_.dropout; }
 
  private:
-  // Programs run over consecutive keys, and a graph's are not.
-  [[noreturn]] static void refuse_edges(const char* part) {
-    throw unsupported_error(std::string("graph attention: the traced ") + part +
-                            " lambda is not fused over the edges of a graph; write it in C++");
-  }
   static constexpr float no_link = -std::numeric_limits<float>::infinity();
   static constexpr tile one_link{0, 0, 0, 1, 0, 1, 0, 1, 1};
   static tile first_link(const tile& t) {
     return {t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys};
   }
+  static tile tile_of(const channel_links& x) { return {0, 0, 0, 1, 0, x.links, 0, 1, x.links}; }
   static tile tile_of(const channel_tile& x) { return {0, 0, 0, x.rows, 0, x.keys, 0, x.rows, x.keys}; }
 
   const formula& similar() const { return *parts_.similarity.ready; }
@@ -369,7 +395,7 @@ class traced_formula final : public formula {
   }
 
   traced_parts parts_;
-  std::optional<interpreted> mask_, score_, term_, activation_;
+  std::optional<interpreted> mask_, score_, term_, link_term_, activation_;
   std::vector<parameter> parameters_;
   tensor weights_;              // of channels, contiguous
   std::size_t first_learned_ = 0;

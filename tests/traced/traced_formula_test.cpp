@@ -176,6 +176,43 @@ TEST(TracedSimilarity, EqualsTheCompiledOne) {
   EXPECT_LT(difference(c.backward(dout)[w], d.backward(dout)[w]), 1e-10);
 }
 
+// What a graph asks: each link with its own query and key, keys in any order.
+TEST(TracedFormula, RunsOverTheEdgesOfAGraph) {
+  const auto term = [](auto q, auto k, auto w) { return w * tanh(q - k); };
+  const auto rule = [](auto s, auto at) { return s - 0.1 * abs(at.query - at.key); };
+  const tensor w = normal({5}, 8, dtype::float32), q = normal({5, 48}, 1, dtype::float32), k = normal({5, 48}, 2, dtype::float32),
+               ds = normal({48}, 3, dtype::float32);
+  traced_parts parts = plain();
+  parts.similarity = {nullptr,
+                      traced([&] {
+                        const auto given = [](opcode c) { return real_symbol::numbered(recording->given(c)); };
+                        return term(given(opcode::query_channel), given(opcode::key_channel), given(opcode::channel_weight));
+                      }),
+                      parameter{w, "channel weights", "D"}};
+  parts.score = traced_score(rule);
+  parts.mask = traced_mask([](auto at) { return at.key % 3 != 1; });
+  std::vector<std::int32_t> places;
+  for (int n = 0; n < 48; ++n) places.push_back(n * 7 % 48);
+  const auto run = [&](const formula& f) {
+    std::vector<float> s(48), dq(240), dk(240), dw(5);
+    float* const gradients[] = {dw.data()};
+    const channel_links x{q.data<float>(), k.data<float>(), 48, 48, 5};
+    f.similarities(x, 0.5f, s.data());
+    f.similarities_backward(x, 0.5f, ds.data<float>(), dq.data(), dk.data(), gradients);
+    tile t{0, 0, 3, 1, 0, 48, 0, 60, 60};
+    t.places = places.data();
+    std::vector<std::int32_t> kept(48);
+    f.keep(t, kept.data(), 48);
+    f.score(t, s.data(), 48);
+    for (const auto& more : {dq, dk, dw}) s.insert(s.end(), more.begin(), more.end());
+    s.insert(s.end(), kept.begin(), kept.end());
+    return s;
+  };
+  const auto a = run(*make_formula(similarity{term, w}, score{rule}, mask{[](auto at) { return at.key % 3 != 1; }})),
+             b = run(*make_traced_formula(parts));
+  for (std::size_t n = 0; n < a.size(); ++n) ASSERT_NEAR(a[n], b[n], 2e-5) << n;
+}
+
 TEST(TracedWeighting, EqualsTheCompiledOne) {
   const auto activation = [](auto x) { return select(x <= 0, decltype(x)(0), x * x * x); };
   for (const normalised how : {normalised::yes, normalised::no, normalised::by_division}) {
