@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "qkv/attention/backward_kernel.h"
+#include "qkv/attention/fill.h"
 #include "qkv/attention/learned_gradients.h"
 #include "qkv/attention/passes.h"
 #include "qkv/attention/threshold.h"
@@ -15,11 +16,11 @@ constexpr long pieces = 16;
 
 class backward_pass {
  public:
-  backward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out, view<const float, 3> lse,
-                view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
-                std::span<float* const> learned, workspace::state& w)
-      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv), learned_(f, learned), w_(w),
-        kernel_(backward_kernels_now()), plan_(w.backward_plan) {
+  backward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out,
+                view<const float, 3> lse, view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk,
+                view<float, 4> dv, std::span<float* const> learned, workspace::state& w)
+      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv),
+        learned_(f, learned), w_(w), kernel_(backward_kernels_now()), plan_(w.backward_plan) {
     find_cuts_of_rows();
     make_plan(f, x, cut_along::keys, {backward_side, backward_side}, plan_);
     w_.visited = count_tiles(plan_);
@@ -33,7 +34,8 @@ class backward_pass {
   }
 
   void run() {
-    clear(dq_), clear(dk_), clear(dv_);
+    for (const auto& d : {dq_, dk_, dv_})
+      if (x_.ragged.how != sequences::whole || plan_.sequences.empty()) fill(d, 0);
     list_work();
     give_memory();
     chain_pieces();
@@ -63,13 +65,6 @@ class backward_pass {
     for (const sequence& s : plan_.sequences) most = std::max(most, plan_.key_blocks(s));
     const long rows = std::max<long>(1, long(plan_.sequences.size()) * key_heads_);
     return std::min(most, learned_.any_along_keys() ? pieces : (pieces + rows - 1) / rows);
-  }
-  // Places that no sequence covers.
-  void clear(view<float, 4> d) const {
-    if (x_.ragged.how == sequences::whole && !plan_.sequences.empty()) return;
-    for (long b = 0; b < d.sizes[0]; ++b)
-      for (long t = 0; t < d.sizes[1]; ++t)
-        for (long h = 0; h < d.sizes[2]; ++h) std::fill_n(&d(b, t, h, 0), d.sizes[3], 0.f);
   }
 
   void list_work() {

@@ -55,10 +55,9 @@ class key_block : key_scores {
       if (dropping.rate > 0) drop();
     } else {
       for (int j = 0; j < key_panels; ++j)
-        for (int i = 0; i < query_panels; ++i) {
+        for (int i = 0; i < query_panels; ++i)
           if (how[i][j] == dead) fill_tile(p, i, j, 0), fill_tile(ds, i, j, 0);
           else kind == form::distance ? weigh_tile<form::distance>(i, j) : weigh_tile<form::dot>(i, j);
-        }
     }
     if (!exact) return link_by_link(block);
     add_to_keys(block);
@@ -251,7 +250,7 @@ class key_block : key_scores {
   // 3, 4, 5 for a block with NaN or infinity in it, so that a link that does not exist leaves no trace (0 * NaN is NaN in
   // the products above).
   void link_by_link(long block) {
-    const float *const k = w.k + first_key * w.k_stride;
+    const float* const k = w.k + first_key * w.k_stride;
     for (long i = 0; i < rows; ++i)
       for (long j = 0; j < keys; ++j) {
         if (const float weight = p[i * pitch + j]; weight != 0)
