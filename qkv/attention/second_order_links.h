@@ -72,12 +72,18 @@ class second_order_links {
 
   bool classify(bool block_is_full) {
     bool any = false;
+    if (block_is_full) {
+      for (int i = 0; i < query_panels; ++i)
+        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
+    } else {
+      tile block = tile_at(0, 0);
+      block.rows = rows;
+      block_cover<most_key_panels>(*w.rule, block, keys, how).run(query_panels, key_panels);
+    }
     for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
     for (int j = 0; j < key_panels; ++j) {
       query_from[j] = query_panels, query_to[j] = 0;
       for (int i = 0; i < query_panels; ++i) {
-        how[i][j] = !block_is_full ? cover_of(*w.rule, tile_at(i, j), existing(j))
-                    : existing(j) == tile_columns ? full : part;
         if (how[i][j] == dead) continue;
         any = true;
         if (j < from[i]) from[i] = j;
