@@ -26,7 +26,7 @@ TEST(MovedFromWorkspace, ServesLikeANewOne) {
   const auto view = x.view<const float, 4>();
   workspace w;
   const workspace other = std::move(w);
-  attention_into(*make_formula(causal), {view, view, view}, out.view<float, 4>(), lse.view<float, 3>(), w);
+  attention_into(*make_formula(causal), problem{view, view, view}, out.view<float, 4>(), lse.view<float, 3>(), w);
   EXPECT_EQ(difference(out, attention(x, x, x, causal)), 0);
 }
 
