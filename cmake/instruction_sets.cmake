@@ -11,6 +11,7 @@ set(QKV_FLAGS_avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma -mp
 function(qkv_compile_kernels target)
   foreach(set ${QKV_INSTRUCTION_SETS})
     add_library(${target}_${set} OBJECT ${ARGN})
+    set_target_properties(${target}_${set} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_include_directories(${target}_${set} PRIVATE ${PROJECT_SOURCE_DIR})
     target_compile_features(${target}_${set} PRIVATE cxx_std_23)
     target_compile_definitions(${target}_${set} PRIVATE QKV_INSTRUCTION_SET=${set})

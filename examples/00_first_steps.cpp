@@ -1,4 +1,5 @@
-// First steps: attention, attention with ready-made parts, attention with parts of your own, and its gradients.
+// First steps: attention, attention with ready-made parts, attention with parts of your own, its gradients, and other
+// similarities and weightings.
 #include <cstdio>
 
 #include "qkv/attention/attention.h"
@@ -30,8 +31,9 @@ int main() {
               double(run.out.at<float>(1, 999, 3, 0)));
   std::printf("gradient of the last head's slope: %.2f\n", double(gradients[slopes].at<float>(3)));
 
-  // What is not fused says so, and never falls back to a tokens x tokens matrix.
-  try {
-    attention(q, k, v, sparsemax);
-  } catch (const unsupported_error& error) { std::printf("%s\n", error.what()); }
+  // Another similarity and another weighting: cosines, and a projection that leaves most weights exactly 0.
+  const tensor chosen = attention(q, k, v, cosine, scale(20), sparsemax);
+  // A weighting of your own, an activation that is to sum to 1 in every row.
+  const tensor softened = attention(q, k, v, weighting{[](auto x) { return log(1 + exp(x)); }, normalised::yes});
+  std::printf("%.4f  %.4f\n", double(chosen.at<float>(1, 999, 3, 0)), double(softened.at<float>(1, 999, 3, 0)));
 }

@@ -5,6 +5,7 @@
 
 #include "qkv/attention/compiled_similarity.h"
 #include "qkv/attention/compiled_weighting.h"
+#include "qkv/attention/lane_memory.h"
 #include "qkv/attention/problem.h"
 #include "qkv/attention/score_lookups.h"
 #include "qkv/attention/variant.h"
@@ -134,10 +135,9 @@ class compiled_formula final : public formula {
       using Index = typename decltype(set)::index;
       for (long i = 0; i < t.rows; ++i)
         for (long j = 0; j < t.keys; j += decltype(set)::width) {
-          const auto at = place<Index>(t, i, Index::counting_from(std::int32_t(t.key + j)));
+          const auto at = place<Index>(t, i, keys_at<Index>(t, j));
           if constexpr (requires { static_cast<typename Index::truth>(mask_part()(at)); }) {
-            const typename Index::truth yes(mask_part()(at));
-            std::memcpy(truth + i * pitch + j, &yes.v, sizeof yes.v);
+            store_lanes(truth + i * pitch + j, typename Index::truth(mask_part()(at)));
           }
         }
     });
@@ -163,6 +163,13 @@ class compiled_formula final : public formula {
     widest([&](auto set) {
       similar().template similarities_backward<decltype(set)>(x, factor, ds, pitch, dq, dk, gradients);
     });
+  }
+  void similarities(const channel_links& x, float factor, float* s) const override {
+    widest([&](auto set) { similar().template similarities<decltype(set)>(x, factor, s); });
+  }
+  void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    widest([&](auto set) { similar().template similarities_backward<decltype(set)>(x, factor, ds, dq, dk, gradients); });
   }
 
   bool scores() const override { return has_scores; }
@@ -198,10 +205,8 @@ class compiled_formula final : public formula {
       using Index = typename decltype(set)::index;
       for (long i = 0; i < t.rows; ++i)
         for (long j = 0; j < t.keys; j += decltype(set)::width) {
-          Real x;
-          std::memcpy(&x.v, s + i * pitch + j, sizeof x.v);
-          x = scored(x, place<Index>(t, i, Index::counting_from(std::int32_t(t.key + j))));
-          std::memcpy(s + i * pitch + j, &x.v, sizeof x.v);
+          const Real x = load_lanes<Real>(s + i * pitch + j);
+          store_lanes(s + i * pitch + j, scored(x, place<Index>(t, i, keys_at<Index>(t, j))));
         }
     });
   }
@@ -213,10 +218,8 @@ class compiled_formula final : public formula {
       using D = dual<Real>;
       for (long i = 0; i < t.rows; ++i)
         for (long j = 0; j < t.keys; j += decltype(set)::width) {
-          Real x, d;
-          std::memcpy(&x.v, s + i * pitch + j, sizeof x.v);
-          std::memcpy(&d.v, ds + i * pitch + j, sizeof d.v);
-          const auto at = place<Index>(t, i, Index::counting_from(std::int32_t(t.key + j)));
+          const Real x = load_lanes<Real>(s + i * pitch + j), d = load_lanes<Real>(ds + i * pitch + j);
+          const auto at = place<Index>(t, i, keys_at<Index>(t, j));
           const auto live = d != Real(0);
           lookups<Index> log;
           log.count = 0;
@@ -227,8 +230,7 @@ class compiled_formula final : public formula {
             one.varied = l;
             add_to(gradients[log.parameter[l]], log.offset[l], keep_where(live, d * scored(D(x, Real(0)), at, &one).slope));
           }
-          const Real r = keep_where(live, d * slope);
-          std::memcpy(ds + i * pitch + j, &r.v, sizeof r.v);
+          store_lanes(ds + i * pitch + j, keep_where(live, d * slope));
         }
     });
   }

@@ -76,6 +76,39 @@ class compiled_similarity {
     }
   }
 
+  template <class Set>
+  void similarities(const channel_links& x, float factor, float* s) const {
+    using Real = typename Set::real;
+    for (long n = 0; n < x.links; n += Set::width) {
+      Real all(0);
+      for (long c = 0; c < x.channels; ++c)
+        all = all + channel(load(x.q + c * x.pitch + n, Real(0)), load(x.k + c * x.pitch + n, Real(0)), Real(weight(c)));
+      store(s + n, all * factor);
+    }
+  }
+
+  template <class Set>
+  void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
+                             std::span<float* const> gradients) const {
+    using Real = typename Set::real;
+    using D = dual<Real>;
+    for (long c = 0; c < x.channels; ++c) {
+      Real dw(0);
+      const Real w(weight(c));
+      for (long n = 0; n < x.links; n += Set::width) {
+        const long at = c * x.pitch + n;
+        const Real q = load(x.q + at, Real(0)), k = load(x.k + at, Real(0)), d = load(ds + n, Real(0));
+        const auto along = [&](int which) {
+          return keep(d != Real(0), d * channel(D(q, Real(which == 0)), D(k, Real(which == 1)), D(w, Real(which == 2))).slope);
+        };
+        store(dq + at, load(dq + at, Real(0)) + along(0) * factor);
+        store(dk + at, load(dk + at, Real(0)) + along(1) * factor);
+        if constexpr (learned_count == 1) dw = dw + along(2);
+      }
+      if (has_weights()) gradients[0][c] += factor * sum(dw);
+    }
+  }
+
  private:
   // A matrix is no weight of channels: the queries have it in them already.
   bool has_weights() const { return learned_count == 1 && part_.prepare != vectors::projected; }

@@ -21,6 +21,9 @@ struct tile {
   long key, keys;  ///< keys key .. key + keys
   long offset;     ///< place of query 0 on the key axis
   long all_rows, all_keys;
+  /// Where the keys of the columns stand when they are not consecutive (then `key` is 0), readable in whole registers.
+  /// The float questions alone, those asked in lanes, heed them.
+  const std::int32_t* places = nullptr;
 };
 
 /// Queries and keys of a tile, one channel after the other: q[c * q_pitch + i], k[c * k_pitch + j].  Rows are taken in
@@ -31,6 +34,14 @@ struct channel_tile {
   const float* k;
   long k_pitch;
   long rows, keys, channels;
+};
+
+/// Links of which each has its own query and key, one channel after the other: q[c * pitch + n], k[c * pitch + n].
+/// They are taken in whole registers: the memory must allow it.
+struct channel_links {
+  const float* q;
+  const float* k;
+  long pitch, links, channels;
 };
 
 /// Sums over a row.
@@ -76,6 +87,10 @@ class formula {
   /// Adds to dq and dk, laid out as q and k.  Links whose ds is 0 contribute nothing.
   virtual void similarities_backward(const channel_tile&, float factor, const float* ds, long pitch, float* dq,
                                      float* dk, std::span<float* const> gradients) const = 0;
+  /// The same link by link: s[n], ds[n].
+  virtual void similarities(const channel_links&, float factor, float* s) const = 0;
+  virtual void similarities_backward(const channel_links&, float factor, const float* ds, float* dq, float* dk,
+                                     std::span<float* const> gradients) const = 0;
 
   // The scores, in place.  `gradients`: one array per parameter, added to.
   virtual bool scores() const = 0;  ///< false: the score is the scaled similarity

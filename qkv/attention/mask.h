@@ -99,7 +99,8 @@ inline auto random_blocks(long block, int count, std::uint64_t seed = 0) {
   if (block < 1 || count < 1)
     refuse("random_blocks", "a block and a count of at least 1", std::to_string(block) + " and " + std::to_string(count));
   return mask{[block = detail::count_of_places(block), count, seed](auto at) {
-    auto drawn = [&](int n) { return hash(seed + n, at.query / block, 0) % ((at.keys + block - 1) / block) == at.key / block; };
+    auto row = at.query / block, column = at.key / block, columns = (at.keys + block - 1) / block;
+    auto drawn = [&](int n) { return hash(seed + n, row, 0) % columns == column; };
     auto any = drawn(0);
     for (int n = 1; n < count; ++n) any = any || drawn(n);
     return any;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "qkv/base/threads.h"
+
 namespace qkv {
 
 position<interval> places(const sequence& s, long first_head, long last_head, long row, long rows, long key, long keys) {
@@ -26,13 +28,16 @@ class search {
         fixed_side_(by_query_ ? sides.queries : sides.keys), varied_side_(by_query_ ? sides.keys : sides.queries),
         fixed_(by_query_ ? s.queries : s.keys), varied_(by_query_ ? s.keys : s.queries), to_(to) {}
 
-  void run() {
+  long fixed_blocks() const { return (fixed_ + fixed_side_ - 1) / fixed_side_; }
+
+  /// Lists blocks begin .. end of the fixed axis.
+  void run(long begin, long end) {
     to_.runs.clear();
     to_.first.assign(1, 0);
     to_.counts = {};
     const long blocks = (varied_ + varied_side_ - 1) / varied_side_;
-    for (long at = 0; at < fixed_; at += fixed_side_) {
-      fixed_at_ = at;
+    for (long n = begin; n < end; ++n) {
+      fixed_at_ = n * fixed_side_;
       if (blocks > 0) halve(0, blocks);
       to_.first.push_back(std::int32_t(to_.runs.size()));
       long live = 0;
@@ -89,6 +94,15 @@ class search {
   live_list& to_;
 };
 
+void append(const live_list& piece, live_list& to) {
+  const auto before = std::int32_t(to.runs.size());
+  to.runs.insert(to.runs.end(), piece.runs.begin(), piece.runs.end());
+  for (std::size_t n = 1; n < piece.first.size(); ++n) to.first.push_back(before + piece.first[n]);
+  to.counts.empty += piece.counts.empty;
+  to.counts.partial += piece.counts.partial;
+  to.counts.full += piece.counts.full;
+}
+
 bool same_shape(const sequence& a, const sequence& b) {
   return a.queries == b.queries && a.keys == b.keys && a.offset == b.offset;
 }
@@ -103,7 +117,20 @@ void make_plan(const formula& f, const problem& x, cut_along cut, block_sides si
   plan.lists_used = 0;
   const auto list = [&](const sequence& s, long first_head, long last_head) {
     if (plan.lists_used == plan.lists.size()) plan.lists.emplace_back();
-    search(f, s, first_head, last_head, cut, sides, plan.lists[plan.lists_used]).run();
+    // Long lists in pieces, side by side, then one after the other.
+    live_list& all = plan.lists[plan.lists_used];
+    const long blocks = search(f, s, first_head, last_head, cut, sides, all).fixed_blocks();
+    const long pieces = blocks < 64 || !f.masks() ? 1 : 16;
+    if (long(plan.pieces.size()) < pieces) plan.pieces.resize(pieces);
+    if (pieces == 1) {
+      search(f, s, first_head, last_head, cut, sides, all).run(0, blocks);
+    } else {
+      parallel_for(pieces, [&](long n, int) {
+        search(f, s, first_head, last_head, cut, sides, plan.pieces[n]).run(n * blocks / pieces, (n + 1) * blocks / pieces);
+      });
+      all.runs.clear(), all.first.assign(1, 0), all.counts = {};
+      for (long n = 0; n < pieces; ++n) append(plan.pieces[n], all);
+    }
     return std::int32_t(plan.lists_used++);
   };
   for (std::size_t n = 0; n < plan.sequences.size() && plan.heads > 0; ++n) {

@@ -36,7 +36,7 @@ struct block_sides {
 struct attention_plan {
   block_sides sides;
   std::vector<sequence> sequences;
-  std::vector<live_list> lists;
+  std::vector<live_list> lists, pieces;
   std::size_t lists_used = 0;
   std::vector<std::int32_t> list_of;  ///< [sequences, H]: which list a head reads
   long heads = 0;

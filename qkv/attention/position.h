@@ -48,6 +48,12 @@ struct table_use {
   std::int64_t row, column;
 };
 
+/// A table's entries, row after row; for kernels.
+struct table_entries {
+  const std::int32_t* values;
+  long rows, columns;
+};
+
 /// Whole numbers that a lambda looks up by index: document ids, lengths, flags.  Looking up outside the table reads its
 /// nearest entry (an unselected lane may stand anywhere); a table too short for the call is an error at the door.
 class table {
@@ -61,6 +67,7 @@ class table {
   table(std::int64_t rows, qkv::shape four_axes, std::vector<std::int64_t> values);
 
   const qkv::shape& shape() const { return shape_; }
+  table_entries entries() const { return {values_, rows_, columns_}; }
 
   /// While one lives, it is shown the scalar lookups of this thread.
   struct recorder {

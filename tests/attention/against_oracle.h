@@ -42,12 +42,19 @@ inline void poison_some(const tensor& x, poison how, std::uint64_t seed) {
       x.at<float>(b, i, d.below(x.dim(2)), d.below(x.dim(3))) = float(what[int(how)] * (d.chance(0.5) ? 1 : -1));
 }
 
+/// Makes every product of a query and a key, scaled, greater by about `shift`.
+inline void shift_products(const tensor& q, const tensor& k, double shift, double scale) {
+  q.slice(3, 0, 1).fill(1);
+  k.slice(3, 0, 1).fill(shift / (scale == 0 ? 1 / std::sqrt(double(q.dim(3))) : scale));
+}
+
 inline attention_inputs inputs_of(const attention_case& c) {
   const long B = c.rows(), H = c.key_heads * c.group;
   const tensor q = normal({B, c.extent(c.query_side), H, c.channels}, c.seed + 1, dtype::float32, c.size);
   const tensor k = normal({B, c.extent(c.key_side), c.key_heads, c.channels}, c.seed + 2, dtype::float32);
   const tensor v = normal({B, c.extent(c.key_side), c.key_heads, c.values}, c.seed + 3, dtype::float32);
   const tensor dout = normal({B, c.extent(c.query_side), H, c.values}, c.seed + 4, dtype::float32);
+  if (c.shift != 0 && c.shifted == shifting::by_channel) shift_products(q, k, c.shift, c.scale);
   if (c.poisoned != poison::nothing) {
     // An infinite score has no derivative in most scores, similarities and weightings.  Where weights sum to 1 a NaN takes
     // its row with it; elsewhere it meets a derivative of 0, and whether that makes NaN is nobody's business.
@@ -70,23 +77,32 @@ struct attention_results {
   }
 };
 
-/// Results land in memory that holds NaN before, so that what is not written shows.
-inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x,
-                                    workspace& w) {
-  const problem p{x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align,
-                  c.ragged()};
+inline problem problem_of_case(const attention_case& c, const attention_inputs& x) {
+  return {x.q.view<const float, 4>(), x.k.view<const float, 4>(), x.v.view<const float, 4>(), c.align, c.ragged()};
+}
+
+/// Memory for results that holds NaN before, so that what is not written shows; gradients of what is learned are 0.
+inline attention_results unwritten_results(const attention_case& c, const formula& f, const attention_inputs& x) {
   attention_results r{stored(x.dout.shape(), c.stored[3], NAN), tensor::full({x.q.dim(0), x.q.dim(1), x.q.dim(2)}, NAN),
                       stored(x.q.shape(), c.stored[5], NAN),    stored(x.k.shape(), c.stored[6], NAN),
                       stored(x.v.shape(), c.stored[7], NAN),    {}};
-  std::vector<float*> learned;
-  for (const parameter& one : f.parameters()) {
-    r.learned.emplace_back(one.values.shape());
-    learned.push_back(r.learned.back().data<float>());
-  }
+  for (const parameter& one : f.parameters()) r.learned.emplace_back(one.values.shape());
+  return r;
+}
+inline std::vector<float*> data_of(const std::vector<tensor>& learned) {
+  std::vector<float*> data;
+  for (const tensor& t : learned) data.push_back(t.data<float>());
+  return data;
+}
+
+inline attention_results run_engine(const attention_case& c, const formula& f, const attention_inputs& x,
+                                    workspace& w) {
+  const problem p = problem_of_case(c, x);
+  const attention_results r = unwritten_results(c, f, x);
   attention_into(f, p, r.out.view<float, 4>(), r.lse.view<float, 3>(), w);
   attention_backward_into(f, p, r.out.view<const float, 4>(), r.lse.view<const float, 3>(),
                           x.dout.view<const float, 4>(), r.dq.view<float, 4>(), r.dk.view<float, 4>(),
-                          r.dv.view<float, 4>(), learned, w);
+                          r.dv.view<float, 4>(), data_of(r.learned), w);
   return r;
 }
 
@@ -132,14 +148,9 @@ inline std::string difference_in_words(const std::string& name, const tensor& fo
          " (off by " + std::to_string(worst) + " of the greatest, tolerance " + std::to_string(close.tolerance) + ")";
 }
 
-inline std::string first_complaint_about(const attention_case& c, workspace& w) {
-  const formula_ptr f = formula_of(c);
-  const attention_inputs x = inputs_of(c);
-  attention_results found;
-  try {
-    found = run_engine(c, *f, x, w);
-  } catch (const std::exception& e) { return std::string("the engine throws: ") + e.what(); }
-  const attention_results expected = run_oracle(c, f, x);
+/// How results of a case differ from the oracle's; "" when they do not.
+inline std::string differences_in_words(const attention_case& c, const attention_results& found,
+                                        const attention_results& expected) {
   std::vector<tensor> all;
   expected.each([&](const std::string&, const tensor& t) { all.push_back(t); });
   std::string words;
@@ -147,6 +158,9 @@ inline std::string first_complaint_about(const attention_case& c, workspace& w) 
   closeness close{1, 3e-5 * c.size};
   // Scores are rounded as large as they are: a squared distance, or a sum of products that nothing scales, grows with D.
   if (c.similar.kind != 0) close.tolerance *= 1 + double(c.channels) / 20;
+  close.tolerance *= 1 + std::abs(c.shift) / 20;  // and a shifted score is rounded where it lands
+  // A row's dS sum to 0 but for lse's rounding; the channel that shifts multiplies what they miss it by.
+  const double channel = c.shift != 0 && c.shifted == shifting::by_channel ? 1 + std::abs(c.shift) / 4 : 1;
   // Sums of gradients cancel: 1e30 in the values leaves its rounding in what should sum to 0.
   if (c.poisoned == poison::huge) close.size = 1e31;
   // A score of -infinity in a row that is NaN: for the oracle the link is masked, the engine sends its key NaN.
@@ -156,6 +170,7 @@ inline std::string first_complaint_about(const attention_case& c, workspace& w) 
     // Gradients of keys and learned tensors sum over queries what may cancel; a slope's terms are as large as
     // distances.
     const double places = double(c.group * c.extent(c.query_side) + c.extent(c.key_side) + std::abs(c.align.offset));
+    if (n >= 2) here.tolerance *= channel;
     if (n >= 3) here.tolerance *= 2 + places / 50;
     if (n >= 3) here.nan_may_spread = c.poisoned != poison::nothing && has_scores_of_minus_infinity;
     if (n >= 5) here.size = std::max({close.size, c.size, places});
@@ -163,6 +178,16 @@ inline std::string first_complaint_about(const attention_case& c, workspace& w) 
     if (!one.empty()) words += (words.empty() ? "" : "\n  ") + one;
   });
   return words;
+}
+
+inline std::string first_complaint_about(const attention_case& c, workspace& w) {
+  const formula_ptr f = formula_of(c);
+  const attention_inputs x = inputs_of(c);
+  attention_results found;
+  try {
+    found = run_engine(c, *f, x, w);
+  } catch (const std::exception& e) { return std::string("the engine throws: ") + e.what(); }
+  return differences_in_words(c, found, run_oracle(c, f, x));
 }
 
 /// What is wrong with the engine in this case; "" when nothing is.  Where a slope jumps, rounding decides for a score that

@@ -97,6 +97,13 @@ class composed_formula final : public formula {
                              std::span<float* const> gradients) const override {
     similar_->similarities_backward(x, factor, ds, pitch, dq, dk, gradients);
   }
+  void similarities(const channel_links& x, float factor, float* s) const override {
+    similar_->similarities(x, factor, s);
+  }
+  void similarities_backward(const channel_links& x, float factor, const float* ds, float* dq, float* dk,
+                             std::span<float* const> gradients) const override {
+    similar_->similarities_backward(x, factor, ds, dq, dk, gradients);
+  }
 
   bool scores() const override { return !scores_.empty(); }
   void score(const tile& t, double* s) const override {

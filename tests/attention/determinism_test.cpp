@@ -36,6 +36,10 @@ void expect_same_bits(const attention_results& a, const attention_results& b, co
   });
 }
 
+int number_of(std::string_view name, const auto& parts) {
+  return int(std::ranges::find_if(parts, [&](const auto& part) { return part.name == name; }) - parts.begin());
+}
+
 /// Cases whose work is cut in every way there is: few heads and many, long and short, with learned tensors.
 std::vector<attention_case> cases() {
   std::vector<attention_case> all;
@@ -55,6 +59,14 @@ std::vector<attention_case> cases() {
   for (std::uint64_t seed = 1; seed < 9; ++seed) {
     add(400, 400, 2, 2, {{3, seed}});  // dense biases that share this or that axis
     all.back().lengths = {{400, 400}, {400, 400}};
+  }
+  for (const char* name : {"sparsemax", "entmax15", "top_k", "entmax15_with_dropout", "dropout"}) {
+    add(500, 700, 1, 2, {{1, 3}});
+    all.back().weighing = {number_of(name, ready_weightings()), 5};
+  }
+  for (const char* name : {"additive", "bilinear", "negative_squared_distance"}) {
+    add(500, 700, 1, 2, {});
+    all.back().similar = {number_of(name, ready_similarities()), 5};
   }
   return all;
 }

@@ -9,6 +9,7 @@
 #include "qkv/attention/attention.h"
 #include "qkv/attention/second_order.h"
 #include "qkv/base/memory.h"
+#include "qkv/base/threads.h"
 #include "tests/attention/composed_formula.h"
 #include "tests/attention/tensors.h"
 
@@ -88,6 +89,13 @@ struct Workspace : testing::TestWithParam<int> {
         return make_formula([](auto at) { return (at.query + at.key) % 3 != 0; }, softcap(20));
       case 3:
         return make_formula(causal, alibi(alibi_slopes(4)), softmax_with_sink(tensor({4})));
+      case 4:
+        return make_formula(causal, cosine, sparsemax, attention_dropout(0.1, 2));
+      case 5:
+        return make_formula(negative_squared_distance, top_k(9));
+      case 6:
+        return make_formula(sliding_window(100), [](auto s, auto) { return s / 2; },
+                            similarity([](auto a, auto b) { return -abs(a - b); }), sigmoid_weights(-3));
       default:
         return make_formula(additive_bias(normal({1, 4, 1, 200}, 5, dtype::float32)));
     }
@@ -118,7 +126,7 @@ TEST_P(Workspace, ServesOtherShapesInTurn) {
   EXPECT_EQ(difference(dk, small.dk), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Workspace, testing::Range(0, 6));
+INSTANTIATE_TEST_SUITE_P(Rules, Workspace, testing::Range(0, 8));
 
 TEST(SecondOrderWorkspace, UsedAgainAllocatesNothing) {
   const call c(make_formula(causal), 2, 200, 4, 2, 40);
@@ -135,9 +143,9 @@ TEST(SecondOrderWorkspace, UsedAgainAllocatesNothing) {
 struct bytes {
   double forward, backward;
 };
-bytes bytes_used(const formula_ptr& rule, long places) {
+bytes bytes_used(const formula_ptr& rule, long places, long width) {
   release_kept_memory();
-  const call c(rule, 1, places, 1, 1, 16);
+  const call c(rule, 1, places, 1, 1, width);
   workspace w;
   const auto measure = [&](auto run) {
     reset_memory_peak();
@@ -149,8 +157,8 @@ bytes bytes_used(const formula_ptr& rule, long places) {
   return {forward, measure([&] { c.backward(w); })};
 }
 
-void expect_linear(const formula_ptr& rule) {
-  const bytes half = bytes_used(rule, 8192), whole = bytes_used(rule, 16384);
+void expect_linear(const formula_ptr& rule, long width = 16) {
+  const bytes half = bytes_used(rule, 8192, width), whole = bytes_used(rule, 16384, width);
   const double links = 16384.0 * 16384.0 * sizeof(float);
   EXPECT_LT(whole.forward, 2.2 * half.forward + 1e6);
   EXPECT_LT(whole.backward, 2.2 * half.backward + 1e6);
@@ -189,6 +197,15 @@ TEST(Memory, GrowsWithTheLengthUnderAMaskThatIntervalsCannotDecide) {
 }
 TEST(Memory, GrowsWithTheLengthWithScoresThatLearn) {
   expect_linear(make_formula(causal, alibi(alibi_slopes(1)), softcap(20)));
+}
+TEST(Memory, GrowsWithTheLengthWhereWholeRowsOfScoresAreKept) {
+  const int before = thread_count();
+  set_thread_count(2);  // each keeps the scores of one block of queries
+  expect_linear(make_formula(sparsemax));
+  set_thread_count(before);
+}
+TEST(Memory, GrowsWithTheLengthWithASimilarityOfPairs) {
+  expect_linear(make_formula(additive(tensor::full({4}, 1))), 4);
 }
 
 }  // namespace

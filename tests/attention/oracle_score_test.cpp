@@ -53,6 +53,29 @@ TEST_F(OracleSimilarity, NegativeSquaredDistance) {
   expect_worked({.similarity = rule}, {}, q, k, v, negative_squared_distance);
 }
 
+TEST_F(OracleSimilarity, BilinearHasAMatrixBetweenQueryAndKey) {
+  const tensor matrix = normal({8, 8}, 9);
+  const auto rule = [&](const numbers& a, const numbers& b) {
+    double s = 0;
+    for (long d = 0; d < 8; ++d)
+      for (long c = 0; c < 8; ++c) s += a[d] * matrix.at<double>(d, c) * b[c];
+    return s;
+  };
+  expect_worked({.similarity = rule}, {matrix}, q, k, v, bilinear(matrix));
+}
+
+TEST_F(OracleSimilarity, BilinearMayHaveAMatrixForEveryHead) {
+  const tensor matrices = normal({4, 8, 8}, 9, dtype::float64, 0.5), projected({2, 9, 4, 8}, dtype::float64);
+  each_index({2, 9, 4, 8}, [&](const shape& at) {
+    for (long d = 0; d < 8; ++d)
+      projected.at<double>(at[0], at[1], at[2], at[3]) +=
+          q.item({at[0], at[1], at[2], d}) * matrices.item({at[2], d, at[3]});
+  });
+  EXPECT_LT(difference(oracle::attention(q, k, v, bilinear(matrices)), oracle::attention(projected, k, v, scale(1))),
+            1e-12);
+  expect_gradients({matrices}, q, k, v, bilinear(matrices), causal, softcap(5));
+}
+
 TEST_F(OracleSimilarity, LambdasOverChannels) {
   const auto distance = [](const numbers& a, const numbers& b) {
     double s = 0;

@@ -102,6 +102,49 @@ TEST_F(OracleWeighting, SigmoidAndReluAreNotNormalised) {
   expect_worked({.weigh = rectified}, {}, q, k, v, relu_weights(1 / 13.0));
 }
 
+TEST_F(OracleWeighting, SquaredRelu) {
+  const auto squared = [](numbers s, long) {
+    for (double& e : s) e = 0.5 * std::pow(std::max(e, 0.0), 2);
+    return s;
+  };
+  expect_worked({.weigh = squared}, {}, q, k, v, squared_relu_weights(0.5));
+}
+
+TEST_F(OracleWeighting, SignedWeightsAreTheScores) {
+  expect_worked({.weigh = [](numbers s, long) { return s; }}, {}, q, k, v, signed_weights());
+}
+
+TEST_F(OracleWeighting, SignedWeightsMayBeDividedByTheSumOfTheirMagnitudes) {
+  const auto divided = [](numbers s, long) {
+    double sum = 0;
+    for (double e : s) sum += std::abs(e);
+    for (double& e : s) e /= sum;
+    return s;
+  };
+  expect_worked({.weigh = divided}, {}, q, k, v, signed_weights(normalised::by_division));
+  const auto nothing = oracle::attention_forward(q, k, v, signed_weights(normalised::by_division),
+                                                 [](auto s, auto) { return 0 * s; });
+  EXPECT_EQ(difference(nothing.out, tensor(nothing.out.shape(), dtype::float64)), 0);
+  EXPECT_EQ(difference(nothing.backward(normal(nothing.out.shape(), 8)).dq, tensor(q.shape(), dtype::float64)), 0);
+}
+
+TEST_F(OracleWeighting, DropoutLeavesLinksOutOfTheBlendAfterTheyWereWeighed) {
+  const attention_dropout some(0.4, 11);
+  const auto run = oracle::attention_forward(q, k, v, some), whole = oracle::attention_forward(q, k, v);
+  const tensor kept = run.weights();
+  const auto found = values_of(kept), all = values_of(whole.weights());
+  std::size_t n = 0;
+  each_index(kept.shape(), [&](const shape& at) {
+    const double expected = some.drops(at[0], at[1], at[2], at[3]) ? 0 : all[n] / 0.6;
+    EXPECT_NEAR(found[n++], expected, 1e-15);
+  });
+  EXPECT_EQ(difference(run.lse, whole.lse), 0);
+  expect_gradients({}, q, k, v, some);
+  expect_gradients({sinks}, q, k, v, some, softmax_with_sink(sinks), causal);
+  expect_gradients({}, q, k, v, some, entmax15);
+  expect_gradients({}, q, k, v, some, signed_weights(normalised::by_division));
+}
+
 TEST_F(OracleWeighting, LambdasWithAndWithoutASumOfOne) {
   const auto raised = [](numbers s, long) {
     for (double& e : s) e = std::pow(std::max(e + 1, 0.0), 3);
@@ -128,9 +171,11 @@ TEST_F(OracleWeighting, LevelsAreLogSumExpOrTheScoreThatWouldWeighOne) {
               1e-12);
   EXPECT_NEAR(oracle::attention_forward(q, k, v, uniform).lse.item({0, 0, 0}), std::log(13), 1e-15);
   EXPECT_EQ(oracle::attention_forward(q, k, v, sigmoid_weights()).lse.item({0, 0, 0}), 0);
-  const double level =
-      oracle::attention_forward(q, k, v, sparsemax, [](auto, auto at) { return at.query * 0.0; }).lse.item({0, 0, 0});
-  EXPECT_NEAR(level, 1 - 1 / 13.0, 1e-15);
+  const auto level = [&](const auto& w) {  // of 13 equal scores
+    return oracle::attention_forward(q, k, v, w, [](auto, auto at) { return at.query * 0.0; }).lse.item({0, 0, 0});
+  };
+  EXPECT_NEAR(level(sparsemax), 1 - 1 / 13.0, 1e-12);  // 1 above the threshold
+  EXPECT_NEAR(level(entmax15), 2 - 2 / std::sqrt(13), 1e-12);
 }
 
 TEST_F(OracleWeighting, WeightsAreAMatrixPerHead) {

@@ -1,0 +1,237 @@
+"""The calls: attention, its gradients, its weights.
+
+Letters of the shapes: B sequences, T queries, S keys, H query heads, G key heads (H is a multiple of G), D channels of
+queries and keys, E channels of values.
+"""
+
+import numpy
+
+from . import _native
+from .formulas import Composition
+from .inputs import Inputs
+
+
+class Gradients:
+    """Gradients of sum(out * dout): dq, dk, dv, and those of learned parameters, by the parameter or the array given.
+
+    dq, dk, dv = qkv.attention_backward(...) unpacks the three.
+    """
+
+    def __init__(self, dq, dk, dv, learned):
+        self.dq, self.dk, self.dv, self._learned = dq, dk, dv, learned
+
+    def __iter__(self):
+        return iter((self.dq, self.dk, self.dv))
+
+    def __getitem__(self, parameter):
+        found = [
+            g
+            for p, g in self._learned
+            if p is parameter or p.source is parameter or getattr(p, "stands_for", None) is parameter
+        ]
+        if not found:
+            raise KeyError(
+                "attention backward: expected a parameter that the call learned from; found another one (pass the same "
+                "object that was given to the part)"
+            )
+        total = found[0]
+        for more in found[1:]:
+            total = total + more.reshape(total.shape)
+        return total.reshape(numpy.shape(parameter.values if hasattr(parameter, "letters") else parameter))
+
+    @property
+    def learned(self):
+        """Every learned parameter and its gradient, in order."""
+        return list(self._learned)
+
+    def __repr__(self):
+        return f"Gradients(dq {list(self.dq.shape)}, dk {list(self.dk.shape)}, dv {list(self.dv.shape)}, {len(self._learned)} learned)"
+
+
+def attention(
+    q,
+    k,
+    v,
+    *parts,
+    mask=None,
+    score=None,
+    weighting=None,
+    similarity=None,
+    bias=None,
+    scale=None,
+    dropout=None,
+    align=None,
+    layout="BTHD",
+    return_lse=False,
+    return_weights=False,
+    precision="float32",
+):
+    """Every query takes the weighted mean of the values, weighted by its similarity to the keys:
+
+        out[b, t, h] = sum over s of  weighting(score(similarity(q[b, t, h], k[b, s, g])))  v[b, s, g]
+
+    over the links (t, s) that the mask keeps.  Without parts: softmax(q . k / sqrt(D)), all links.
+
+    q [B, T, H, D]    k [B, S, G, D]    v [B, S, G, E]    returns out [B, T, H, E]
+        float32, any strides with unit stride in the last axis, read without a copy; float16 and bfloat16 (with the
+        package ml_dtypes) are computed in float32 and come back as they are.  NumPy arrays, or anything with DLPack.
+        layout="BHTD": [B, H, T, D], [B, G, S, D], [B, G, S, E], also without a copy.
+    parts, in any order, each optional: qkv.causal, qkv.softcap(30), qkv.sparsemax, ..., or a lambda: `lambda at: ...` is
+        a mask, `lambda s, at: ...` a score.  The keywords take the same by name; besides,
+        mask   an array of flags [B|1, H|1, T|1, S] (true: a link), or an additive one of floats (-inf: no link)
+        bias   an array added to the scores [B|1, H|1, T|1, S], learned; leading axes may be left out
+        scale  a number that replaces 1 / sqrt(D)
+        dropout  a rate, or qkv.dropout(rate, seed)
+        align  qkv.bottom_right (the default: the last query stands on the last key), qkv.top_left, ...
+    return_lse      also the natural log of the sum of exp(score), [B, T, H] ([B, H, T] for layout="BHTD")
+    return_weights  also every weight, [B, H, T, S] float32, from the definition in double precision: for short inputs
+    precision       "oracle": the definition in double precision, about a hundred times slower; float64 in and out
+
+    Heads share keys in groups when G < H (arXiv:2305.13245).  A query with no link gives 0, lse -infinity.
+    Raises ValueError when shapes do not fit, TypeError for types, NotImplementedError for a part that is not fused yet.
+    Cost: 4 D operations a live link; memory O((T + S) D), never T x S (arXiv:2205.14135).  The GIL is released.
+
+    >>> import numpy, qkv
+    >>> q = k = v = numpy.eye(4, dtype=numpy.float32).reshape(1, 4, 1, 4)
+    >>> qkv.attention(q, k, v, qkv.causal, lambda s, at: 30 * qkv.tanh(s / 30)).shape
+    (1, 4, 1, 4)
+    """
+    how = Composition(
+        parts,
+        dict(
+            mask=mask,
+            score=score,
+            weighting=weighting,
+            similarity=similarity,
+            bias=bias,
+            scale=scale,
+            dropout=dropout,
+            align=align,
+        ),
+    )
+    x = Inputs(q, k, v, layout, precision)
+    out, lse = run_forward(how, x)[0]
+    results = [x.given_back(out[1], "q")]
+    if return_lse:
+        results.append(lse[1])
+    if return_weights:
+        results.append(_weights(how, x).astype(numpy.float64 if x.oracle else numpy.float32, copy=False))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def attention_backward(
+    dout,
+    q,
+    k,
+    v,
+    *parts,
+    out=None,
+    lse=None,
+    mask=None,
+    score=None,
+    weighting=None,
+    similarity=None,
+    bias=None,
+    scale=None,
+    dropout=None,
+    align=None,
+    layout="BTHD",
+    precision="float32",
+):
+    """Gradients of sum(out * dout) with respect to q, k, v and every learned parameter.
+
+    dout [B, T, H, E]; q, k, v and the parts are those of the forward call.  out and lse, if given as the forward call
+    returned them, save computing them again.
+    Returns Gradients: .dq [B, T, H, D], .dk [B, S, G, D], .dv [B, S, G, E]; gradients[p] for a learned p: a
+    qkv.parameter, or the array that was given to a part.
+    Raises as attention does.  Cost: 10 D operations a live link (Dao 2023, algorithm 2); memory O((T + S) D).
+
+    >>> import numpy, qkv
+    >>> q = k = v = numpy.eye(4, dtype=numpy.float32).reshape(1, 4, 1, 4)
+    >>> slopes = qkv.parameter([0.5])
+    >>> gradients = qkv.attention_backward(numpy.ones_like(v), q, k, v, qkv.alibi(slopes))
+    >>> gradients.dq.shape, gradients[slopes].shape
+    ((1, 4, 1, 4), (1,))
+    """
+    how = Composition(
+        parts,
+        dict(
+            mask=mask,
+            score=score,
+            weighting=weighting,
+            similarity=similarity,
+            bias=bias,
+            scale=scale,
+            dropout=dropout,
+            align=align,
+        ),
+    )
+    x = Inputs(q, k, v, layout, precision)
+    return run_backward(how, x, dout, out, lse)
+
+
+def weights(q, k, v, *parts, layout="BTHD", **keywords):
+    """Every weight, [B, H, T, S] in float64, by the definition; parts and keywords as in qkv.attention.
+
+    For inputs short enough to be looked at (qkv.show draws them).  Cost: O(B H T S D), memory O(B H T S).
+    """
+    return _weights(Composition(parts, keywords), Inputs(q, k, v, layout, "oracle"))
+
+
+def tiles(q, k, v, *parts, layout="BTHD", **keywords):
+    """How many tiles (48 queries x 256 keys) a call finds empty, partial and full: (empty, partial, full).
+
+    Empty ones are never computed.  Cost: that of the call.
+    """
+    return run_forward(Composition(parts, keywords), Inputs(q, k, v, layout, "float32"))[1]
+
+
+def run_forward(how, x):
+    """((out for the engine, for the user), (lse ...)) and the counts of tiles."""
+    formula, _ = how.formula()
+    b, t, h, _d = x.q.shape
+    out, lse = x.new((b, t, h, x.v.shape[3])), x.new((b, t, h))
+    if x.oracle:
+        _native.oracle_forward(formula, x.q, x.k, x.v, how.layout(), out[0], lse[0])
+        return (out, lse), None
+    counts = _native.forward(formula, x.q, x.k, x.v, how.layout(), out[0], lse[0])
+    return (out, lse), counts
+
+
+def run_backward(how, x, dout, out=None, lse=None, inner=False):
+    """Gradients, in the layout and type of the inputs.  inner: out and lse are as the engine wrote them."""
+    formula, parameters = how.formula()
+    dout = x.gradient_of_output(dout)
+    results = [x.new(a.shape) for a in (x.q, x.k, x.v)]
+    dtype = numpy.float64 if x.oracle else numpy.float32
+    learned = [numpy.zeros(p.values.shape, dtype) for p in parameters]
+    written = [r[0] for r in results]
+    if x.oracle:
+        _native.oracle_backward(formula, x.q, x.k, x.v, how.layout(), dout, *written, learned)
+    else:
+        if out is None or lse is None:
+            (out, _), (lse, _) = run_forward(how, x)[0]
+        elif not inner:
+            out, lse = (x.inside(numpy.asarray(out), "out"), numpy.asarray(lse))
+            lse = lse.swapaxes(1, 2) if x.layout == "BHTD" else lse
+        _native.backward(formula, x.q, x.k, x.v, how.layout(), out, lse, dout, *written, learned)
+    dq, dk, dv = (x.given_back(r[1], name) for r, name in zip(results, "qkv"))
+    return Gradients(dq, dk, dv, list(zip(parameters, learned)))
+
+
+def _weights(how, x):
+    formula, _ = how.formula()
+    q, k, v = (numpy.ascontiguousarray(a, dtype=numpy.float64) for a in (x.q, x.k, x.v))
+    found = numpy.empty((q.shape[0], q.shape[2], q.shape[1], k.shape[1]))
+    _native.oracle_weights(formula, q, k, v, how.layout(), found)
+    return found
+
+
+def set_threads(count):
+    """Sets how many threads the engine uses.  Results do not depend on it.  Raises ValueError below 1."""
+    _native.set_threads(count)
+
+
+def threads():
+    """How many threads the engine uses: $QKV_THREADS, else the number of processors, unless set."""
+    return _native.threads()

@@ -1,0 +1,187 @@
+"""From parts to a formula of the engine."""
+
+import functools
+
+from . import _native, lookups
+from .parts import (
+    Alignment,
+    Dropout,
+    Mask,
+    Part,
+    Scale,
+    Score,
+    Sequences,
+    Similarity,
+    Weighting,
+    additive_bias,
+    additive_mask,
+    as_mask,
+)
+from .program import Writer
+from .ready import dot, softmax
+from .tracing import count_arguments
+
+
+def part_of(x):
+    """A part, or a lambda told apart by its arguments: (at) is a mask, (s, at) a score.  Raises TypeError for others."""
+    if isinstance(x, Part):
+        return x
+    if lookups.is_array(x):
+        raise TypeError(
+            "qkv: an array stands among the parts; flags go to mask=, numbers added to the scores to bias=, learned parameters "
+            "into their part, as in qkv.alibi(slopes) or qkv.score(lambda, slopes)"
+        )
+    if isinstance(x, type) or not callable(x):
+        raise TypeError(
+            f"qkv: not a part of attention: {x!r}; expected a similarity, a mask, a score, a weighting, a scale, an "
+            "alignment, sequences, dropout, or a lambda of (at) or (s, at)"
+        )
+    arguments = count_arguments(x)
+    if arguments == 1:
+        return Mask(x)
+    if arguments == 2:
+        return Score(x)
+    if arguments in (4, 5):
+        raise TypeError(
+            "qkv: this lambda has FlexAttention's arguments; write lambda s, at: ... with at.batch, at.head, at.query and "
+            "at.key (lambda at: ... for a mask), or call qkv.flex.flex_attention"
+        )
+    raise TypeError(
+        f"qkv: a lambda among the parts takes (at) or (s, at); this one takes {arguments} arguments (learned parameters follow "
+        "the lambda: qkv.score(lambda, parameters...))"
+    )
+
+
+class Composition:
+    """The parts of one call, sorted; `formula()` is what the engine runs."""
+
+    def __init__(self, parts, keywords):
+        self.parts = [part_of(p) for p in parts] + list(_from_keywords(keywords))
+        given = [*parts, *keywords.values(), *(x for x in keywords.values() if isinstance(x, (list, tuple)) for x in x)]
+        self._lasting = all(
+            any(p is g for g in given) or isinstance(p, (Scale, Dropout, Alignment)) for p in self.parts
+        )
+        self.mask = self._only(Mask, "masks", "; join them with & or |")
+        self.similarity = self._only(Similarity, "similarities") or dot
+        self.weighting = self._only(Weighting, "weightings") or softmax
+        self.scale = self._only(Scale, "scales")
+        self.alignment = self._only(Alignment, "alignments")
+        self.sequences = self._only(Sequences, "layouts")
+        self.dropout = self._only(Dropout, "dropouts")
+        self.scores = [p for p in self.parts if isinstance(p, Score)]
+
+    def _only(self, kind, plural, remedy=""):
+        found = [p for p in self.parts if isinstance(p, kind)]
+        if len(found) > 1:
+            raise TypeError(f"qkv: two {plural} in one call{remedy}")
+        return found[0] if found else None
+
+    def formula(self):
+        """The engine's formula and the learned parameters in its order; kept for the next call of the same parts."""
+        build = _built if self._lasting else _built.__wrapped__
+        return build(
+            self.mask,
+            tuple(self.scores),
+            self.similarity,
+            self.weighting,
+            self.scale and self.scale.factor,
+            self.dropout and (self.dropout.rate, self.dropout.seed),
+        )
+
+    def layout(self):
+        """How queries and keys lie, for the engine."""
+        align, ragged = self.alignment, self.sequences
+        return (
+            align is None or align.from_end,
+            align.offset if align else 0,
+            ragged.kind if ragged else "whole",
+            ragged.queries if ragged else [],
+            ragged.keys if ragged else [],
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _built(mask, scores, similarity, weighting, scale, dropout):
+    learned = []
+    mask_program = score_program = None
+    if mask is not None:
+        writer = Writer(learned)
+        mask_program = writer.finish(writer.write(mask.condition))
+    if scores:
+        writer = Writer(learned)
+        at = writer.program.given("score")
+        for score in scores:
+            at = writer.write(score.value, at)
+        score_program = writer.finish(at)
+    term, activation = similarity.name, weighting.name
+    if similarity.term is not None:
+        writer = Writer([])
+        term = writer.finish(writer.write(similarity.term))
+    if weighting.activation is not None:
+        writer = Writer([])
+        activation = writer.finish(writer.write(weighting.activation))
+    order = (
+        ([similarity.learned] if similarity.learned else []) + learned + ([weighting.sink] if weighting.sink else [])
+    )
+    formula = _native.make_formula(
+        similarity=term,
+        similarity_array=similarity.learned.values if similarity.learned else None,
+        weighting=activation,
+        number=weighting.number,
+        weighting_array=weighting.sink.values if weighting.sink else None,
+        sum_to_one=weighting.sum_to_one,
+        mask=mask_program,
+        score=score_program,
+        learned=[(p.values, p.name, p.letters) for p in learned],
+        scale=scale,
+        dropout=dropout[0] if dropout else 0.0,
+        seed=dropout[1] if dropout else 0,
+    )
+    return formula, order
+
+
+def _from_keywords(keywords):
+    """The parts that keywords name: mask, score, weighting, similarity, bias, scale, dropout, align."""
+    mask, score = keywords.get("mask"), keywords.get("score")
+    if mask is not None:
+        if lookups.is_array(mask) and lookups.as_numpy(mask).dtype.kind == "f":
+            links, added = additive_mask(mask)
+            yield added
+            if links is not None:
+                yield links
+        else:
+            yield as_mask(mask)
+    if score is not None:
+        yield from (_score(one) for one in (score if isinstance(score, (list, tuple)) else [score]))
+    if keywords.get("bias") is not None:
+        yield additive_bias(keywords["bias"])
+    similarity, weighting = keywords.get("similarity"), keywords.get("weighting")
+    if similarity is not None:
+        yield similarity if isinstance(similarity, Similarity) else Similarity(_a_lambda(similarity, "similarity"))
+    if weighting is not None:
+        yield weighting if isinstance(weighting, Weighting) else Weighting(_a_lambda(weighting, "weighting"))
+    scale = keywords.get("scale")
+    if scale is not None:
+        yield scale if isinstance(scale, Scale) else Scale(scale)
+    dropout = keywords.get("dropout")
+    if dropout is not None:
+        yield dropout if isinstance(dropout, Dropout) else Dropout(float(dropout), 0)
+    align = keywords.get("align")
+    if align is not None:
+        if not isinstance(align, Alignment):
+            raise TypeError(
+                f"qkv: align is qkv.bottom_right, qkv.top_left or qkv.queries_start_at(place); found {align!r}"
+            )
+        yield align
+
+
+def _score(x):
+    if isinstance(x, Score):
+        return x
+    return Score(_a_lambda(x, "score"))
+
+
+def _a_lambda(x, what):
+    if isinstance(x, Part) or isinstance(x, type) or not callable(x):
+        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {x!r}")
+    return x

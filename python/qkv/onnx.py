@@ -1,0 +1,146 @@
+"""The operator Attention of ONNX (opsets 23 and 24), over qkv.attention."""
+
+import numpy
+
+from . import calls
+from .parts import additive_mask, dense_mask
+from .ready import causal, padded, queries_start_at
+from .ready import softcap as softcap_part
+
+_FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
+
+
+def attention(
+    Q,
+    K,
+    V,
+    attn_mask=None,
+    past_key=None,
+    past_value=None,
+    nonpad_kv_seqlen=None,
+    *,
+    is_causal=0,
+    q_num_heads=None,
+    kv_num_heads=None,
+    qk_matmul_output_mode=0,
+    scale=None,
+    softcap=0.0,
+    softmax_precision=None,
+    with_qk_matmul_output=False,
+):
+    """ONNX's Attention: Y, present_key, present_value, qk_matmul_output.
+
+    Q [B, H, T, D]  K [B, G, S, D]  V [B, G, S, E], or 3-D with q_num_heads and kv_num_heads: Q [B, T, H D],
+        K [B, S, G D], V [B, S, G E]; Y has the rank of Q.  NumPy arrays of float32, float16, bfloat16 (ml_dtypes);
+        float64 is computed by the definition, slowly.
+    attn_mask  boolean (true: takes part) or added to the scores; broadcast to [B, H, T, past + S]; a last axis that is
+        too short is filled up with false or -inf
+    past_key, past_value  [B, G, past, D or E], put before K and V; present_key and present_value are the joined ones
+    nonpad_kv_seqlen  [B]: how many keys of each sequence are real (opset 24)
+    is_causal  query i sees keys up to i + past; with nonpad_kv_seqlen, up to i + nonpad_kv_seqlen - T
+    softcap    above 0: scores become softcap * tanh(score / softcap), before the mask is added
+    softmax_precision  the softmax is computed in float32, so FLOAT, FLOAT16 and BFLOAT16 are met; DOUBLE is refused
+    with_qk_matmul_output  whether to make the fourth result, [B, H, T, past + S], which takes T x S memory: by
+        qk_matmul_output_mode 0 scaled products, 1 after softcap, 2 after softcap and mask, 3 after softmax; else it is
+        None
+    A query that no key may be seen by gives 0.
+    Raises ValueError for shapes, TypeError for types, NotImplementedError for softmax_precision DOUBLE.
+    Cost: that of qkv.attention; joining a past copies keys and values.
+    Source: https://onnx.ai/onnx/operators/onnx__Attention.html
+    """
+    if softmax_precision not in (None, 0, _FLOAT, _FLOAT16, _BFLOAT16):
+        wanted = "DOUBLE" if softmax_precision == _DOUBLE else softmax_precision
+        raise NotImplementedError(
+            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32"
+        )
+    if qk_matmul_output_mode not in (0, 1, 2, 3):
+        raise ValueError(f"ONNX Attention: expected qk_matmul_output_mode 0 to 3; found {qk_matmul_output_mode}")
+    rank = Q.ndim
+    q, k, v = _four_axes(Q, q_num_heads, "Q"), _four_axes(K, kv_num_heads, "K"), _four_axes(V, kv_num_heads, "V")
+    if (past_key is None) != (past_value is None):
+        raise ValueError("ONNX Attention: expected past_key and past_value together; found one of them")
+    past = 0
+    if past_key is not None:
+        if nonpad_kv_seqlen is not None:
+            raise ValueError("ONNX Attention: expected past_key or nonpad_kv_seqlen; found both")
+        past = past_key.shape[2]
+        k, v = numpy.concatenate((past_key, k), axis=2), numpy.concatenate((past_value, v), axis=2)
+    masks = [causal] if is_causal else []
+    parts = [softcap_part(softcap)] if softcap else []
+    if attn_mask is not None:
+        attn_mask = _filled_up(attn_mask, k.shape[2])
+        links, added = (dense_mask(attn_mask), None) if attn_mask.dtype == bool else additive_mask(attn_mask)
+        masks += [links] if links is not None else []
+        parts += [added] if added is not None else []
+    if masks:
+        parts.append(masks[0] if len(masks) == 1 else masks[0] & masks[1])
+    if nonpad_kv_seqlen is not None:
+        lengths = [int(n) for n in numpy.asarray(nonpad_kv_seqlen).reshape(-1)]
+        parts.append(padded([q.shape[2]] * q.shape[0], lengths))
+    else:
+        parts.append(queries_start_at(past))
+    precision = "oracle" if q.dtype == numpy.float64 else "float32"
+    y = calls.attention(q, k, v, *parts, scale=scale, layout="BHTD", precision=precision)
+    products = None
+    if with_qk_matmul_output and qk_matmul_output_mode == 3:
+        products = calls.weights(q, k, v, *parts, scale=scale, layout="BHTD").astype(q.dtype)
+    elif with_qk_matmul_output:
+        products = _scores(q, k, scale)
+        if softcap and qk_matmul_output_mode >= 1:
+            products = softcap * numpy.tanh(products / softcap)
+        if qk_matmul_output_mode == 2:
+            products = products + _added_to_scores(q, k, attn_mask, is_causal, past, nonpad_kv_seqlen)
+        products = products.astype(q.dtype)
+    if rank == 3:
+        y = y.transpose(0, 2, 1, 3).reshape(y.shape[0], y.shape[2], -1)
+    return y, k, v, products
+
+
+def _four_axes(x, heads, name):
+    if x.ndim == 4:
+        return x
+    if x.ndim != 3:
+        raise ValueError(f"ONNX Attention: expected {name} with 3 or 4 axes; found {list(x.shape)}")
+    if not heads or x.shape[2] % heads:
+        number = "q_num_heads" if name == "Q" else "kv_num_heads"
+        raise ValueError(
+            f"ONNX Attention: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}"
+        )
+    return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(0, 2, 1, 3)
+
+
+def _filled_up(mask, keys):
+    mask = numpy.asarray(mask)
+    if mask.dtype != bool and mask.dtype.kind != "f" and mask.dtype.name != "bfloat16":
+        raise TypeError(f"ONNX Attention: expected attn_mask of bool or real numbers; found {mask.dtype}")
+    missing = keys - mask.shape[-1]
+    if missing <= 0:
+        return mask
+    # NumPy pads extension types such as bfloat16 through float32 alone.
+    mask = mask if mask.dtype == bool else mask.astype(numpy.float32)
+    width = [(0, 0)] * (mask.ndim - 1) + [(0, missing)]
+    return numpy.pad(mask, width, constant_values=False if mask.dtype == bool else -numpy.inf)
+
+
+def _scores(q, k, scale):
+    wide = numpy.float64 if q.dtype == numpy.float64 else numpy.float32
+    group = q.shape[1] // k.shape[1]
+    factor = numpy.sqrt(1 / numpy.sqrt(q.shape[3]) if scale is None else scale).astype(wide)
+    keys = numpy.repeat(k.astype(wide) * factor, group, axis=1)
+    return (q.astype(wide) * factor) @ keys.transpose(0, 1, 3, 2)
+
+
+def _added_to_scores(q, k, attn_mask, is_causal, past, nonpad_kv_seqlen):
+    batch, t, s = q.shape[0], q.shape[2], k.shape[2]
+    added = numpy.zeros((batch, 1, t, s), numpy.float32)
+    lengths = numpy.full(batch, s) if nonpad_kv_seqlen is None else numpy.asarray(nonpad_kv_seqlen).reshape(-1)
+    keys, rows = numpy.arange(s), numpy.arange(t)[:, None]
+    added[numpy.broadcast_to(keys >= lengths[:, None, None, None], added.shape)] = -numpy.inf
+    if is_causal:
+        first = past + numpy.zeros(batch, int) if nonpad_kv_seqlen is None else lengths - t
+        added[keys > rows + first[:, None, None, None]] = -numpy.inf
+    if attn_mask is None:
+        return added
+    return added + (
+        numpy.where(attn_mask, 0, -numpy.inf) if attn_mask.dtype == bool else attn_mask.astype(numpy.float32)
+    )

@@ -1,0 +1,91 @@
+"""What attention looks at, without a T x S matrix."""
+
+import numpy
+
+from . import _native
+from .formulas import Composition
+from .inputs import Inputs
+
+
+class Statistics:
+    """What was asked for, as arrays; what was not is None.
+
+    lse [B, T, H]          the score that would weigh 1; for softmax the log-sum-exp
+    entropy [B, T, H]      -sum p log p, natural units
+    maximum [B, T, H]      the greatest weight
+    received [B, S, H]     sum of weights over queries
+    top_keys [B, T, H, K]  int32, greatest weight first; -1 where a row has fewer links
+    top_weights [B, T, H, K]
+    distances [N, H, T + S - 1]  mean over queries of the weight at key - row = index - (T - 1)
+    detected [N, H, 3]     mean weight on the token before, on an earlier equal token, on what followed one
+    map [N, H, R, W]       mean weight of the links in each cell
+    """
+
+    def __init__(self, arrays):
+        self.__dict__.update(arrays)
+
+    def __repr__(self):
+        there = [f"{name} {list(a.shape)}" for name, a in self.__dict__.items() if a is not None]
+        return f"Statistics({', '.join(there)})"
+
+
+def attention_statistics(
+    q,
+    k,
+    *parts,
+    entropy=True,
+    maximum=True,
+    received=True,
+    top=8,
+    distances=False,
+    tokens=None,
+    map=None,
+    map_shape=(0, 0),
+    shares=None,
+    layout="BTHD",
+    **keywords,
+):
+    """What the weights of attention(q, k, ..., *parts) are like, before dropout.
+
+    q [B, T, H, D], k [B, S, G, D] as in qkv.attention; parts and keywords too.
+    top       how many of the strongest links of each query, 0 to 64
+    tokens    [B, S] whole numbers, what stands at each place: asks for the detectors
+    map       (row, rows, key, keys), a rectangle of links, pooled into map_shape (R, W) cells; (0, 0): one for each link
+    shares    [B, T]: what each query counts in `received`
+    Returns Statistics, always in the order [B, T, H, ...].
+    Raises ValueError as attention does, and for a rectangle outside T x S.
+    Cost: half of attention's products and a few passes over each row; memory O((T + S) D).
+    Source: Clark et al. 2019, arXiv:1906.04341; Olsson et al. 2022, arXiv:2209.11895.
+
+    >>> import numpy, qkv
+    >>> q = numpy.zeros((1, 4, 1, 8), numpy.float32)
+    >>> qkv.attention_statistics(q, q, qkv.causal, top=2).entropy[0, :, 0].round(3)
+    array([0.   , 0.693, 1.099, 1.386], dtype=float32)
+    """
+    how, x = Composition(parts, keywords), Inputs(q, k, k, layout, "float32")
+    formula, _ = how.formula()
+    if tokens is not None:
+        tokens = numpy.asarray(tokens)
+        if tokens.dtype.kind not in "iu" or tokens.shape != (x.k.shape[0], x.k.shape[1]):
+            raise ValueError(
+                f"attention statistics: expected tokens [B, S] of whole numbers; found {tokens.dtype} {list(tokens.shape)}"
+            )
+    found = _native.statistics(
+        formula,
+        x.q,
+        x.k,
+        how.layout(),
+        (bool(entropy), bool(maximum), bool(received), bool(distances)),
+        int(top),
+        [] if tokens is None else tokens.reshape(-1).tolist(),
+        None if map is None else [int(n) for n in map],
+        tuple(int(n) for n in map_shape),
+        None if shares is None else numpy.ascontiguousarray(shares, numpy.float32),
+    )
+    return Statistics(found)
+
+
+def head_similarity(q, k, *parts, layout="BTHD", **keywords):
+    """Cosine between the weights of every two heads, [N, H, H] (as vectors of T S numbers), without T x S memory."""
+    how, x = Composition(parts, keywords), Inputs(q, k, k, layout, "float32")
+    return _native.head_similarity(how.formula()[0], x.q, x.k, how.layout())

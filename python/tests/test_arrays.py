@@ -1,0 +1,154 @@
+"""Arrays of all kinds: read without a copy, or refused with a sentence."""
+
+import threading
+import unittest
+
+import numpy
+
+import qkv
+
+from reference import apart, numbers, qkv_of
+
+Q, K, V = qkv_of()
+
+
+class Layouts(unittest.TestCase):
+    def test_heads_first(self):
+        out, lse = qkv.attention(*(x.swapaxes(1, 2) for x in (Q, K, V)), qkv.causal, layout="BHTD", return_lse=True)
+        expected, expected_lse = qkv.attention(Q, K, V, qkv.causal, return_lse=True)
+        self.assertTrue(out.flags.c_contiguous)
+        self.assertEqual(apart(out, expected.swapaxes(1, 2)), 0)
+        self.assertEqual(apart(lse, expected_lse.swapaxes(1, 2)), 0)
+
+    def test_strides_of_any_sign_are_read_where_they_are(self):
+        for view in (
+            lambda x: x[:, ::-1],
+            lambda x: x[:, ::2],
+            lambda x: x[::-1, :, ::-1],
+            lambda x: numpy.broadcast_to(x[:1], x.shape),
+        ):
+            q, k, v = view(Q), view(K), view(V)
+            self.assertEqual(apart(qkv.attention(q, k, v), qkv.attention(q.copy(), k.copy(), v.copy())), 0)
+
+    def test_a_slice_of_a_fused_projection(self):
+        fused = numbers(2, 20, 12, 8)
+        q, k, v = numpy.split(fused, 3, axis=2)
+        self.assertEqual(apart(qkv.attention(q, k, v), qkv.attention(q.copy(), k.copy(), v.copy())), 0)
+
+    def test_read_only_arrays(self):
+        q = Q.copy()
+        q.flags.writeable = False
+        self.assertEqual(apart(qkv.attention(q, K, V), qkv.attention(Q, K, V)), 0)
+
+    def test_no_keys_and_no_queries(self):
+        self.assertEqual(qkv.attention(Q, K[:, :0], V[:, :0]).max(), 0)
+        self.assertEqual(qkv.attention(Q[:, :0], K, V).shape, (2, 0, 4, 12))
+
+
+class Types(unittest.TestCase):
+    def test_float16_is_computed_in_float32(self):
+        half = [x.astype(numpy.float16) for x in (Q, K, V)]
+        out = qkv.attention(*half, qkv.causal)
+        self.assertEqual(out.dtype, numpy.float16)
+        self.assertLess(apart(out, qkv.attention(*(x.astype(numpy.float32) for x in half), qkv.causal)), 2e-3)
+        g = qkv.attention_backward(numbers(*out.shape).astype(numpy.float16), *half)
+        self.assertEqual([x.dtype for x in g], [numpy.float16] * 3)
+
+    def test_bfloat16(self):
+        try:
+            import ml_dtypes
+        except ImportError:
+            self.skipTest("bfloat16 needs the package ml_dtypes")
+        out = qkv.attention(*(x.astype(ml_dtypes.bfloat16) for x in (Q, K, V)))
+        self.assertEqual(out.dtype, ml_dtypes.bfloat16)
+        self.assertLess(apart(out.astype(float), qkv.attention(Q, K, V)), 0.05)
+
+    def test_anything_with_dlpack(self):
+        class Borrowed:
+            def __init__(self, x):
+                self.x = x
+
+            def __dlpack__(self, **options):
+                return self.x.__dlpack__(**options)
+
+            def __dlpack_device__(self):
+                return self.x.__dlpack_device__()
+
+        self.assertEqual(apart(qkv.attention(Borrowed(Q), Borrowed(K), Borrowed(V)), qkv.attention(Q, K, V)), 0)
+
+
+class Mistakes(unittest.TestCase):
+    def says(self, error, words, *arrays, **keywords):
+        with self.assertRaisesRegex(error, words):
+            qkv.attention(*arrays, **keywords)
+
+    def test_float64_by_accident(self):
+        self.says(TypeError, r'q is float64.*astype\(numpy.float32\).*precision="oracle"', Q.astype(float), K, V)
+
+    def test_other_types(self):
+        self.says(TypeError, "k is an array of Python objects", Q, K.astype(object), V)
+        self.says(TypeError, "expected v of type float32; found int64", Q, K, V.astype(numpy.int64))
+        self.says(TypeError, "found list", Q.tolist(), K, V)
+
+    def test_a_missing_axis(self):
+        self.says(ValueError, r"expected q \[B, T, H, D\]; found q \[37, 4, 16\]; q\[None\]", Q[0], K, V)
+
+    def test_the_wrong_layout(self):
+        q = numbers(1, 8, 12, 16)
+        self.says(ValueError, 'layout="BHTD"', q, q[:, :4, :7], q[:, :4, :7])
+        self.says(ValueError, 'expected layout "BTHD" or "BHTD"', Q, K, V, layout="TBHD")
+
+    def test_shapes_that_do_not_fit(self):
+        self.says(ValueError, "as many channels D", Q, K[..., :8], V)
+        self.says(ValueError, "values with the B, S and G of the keys", Q, K, V[:, :9])
+
+    def test_channels_that_do_not_lie_side_by_side(self):
+        self.says(
+            ValueError,
+            r"unit stride in its last axis; found a stride of -1; pass numpy.ascontiguousarray\(q\)",
+            Q[..., ::-1],
+            K,
+            V,
+        )
+
+    def test_learned_parameters_of_another_size(self):
+        with self.assertRaisesRegex(ValueError, r"alibi slopes \[H = 4\]; found \[3\]"):
+            qkv.attention(Q, K, V, qkv.alibi(qkv.alibi_slopes(4)[:3].copy()))
+
+    def test_a_gradient_of_another_shape(self):
+        with self.assertRaisesRegex(ValueError, r"expected dout \[2, 37, 4, 12\]"):
+            qkv.attention_backward(Q, Q, K, V)
+
+
+class Threads(unittest.TestCase):
+    def test_results_do_not_depend_on_the_number_of_threads(self):
+        before = qkv.threads()
+        try:
+            qkv.set_threads(1)
+            one = qkv.attention(Q, K, V, lambda s, at: qkv.tanh(s), qkv.causal)
+            qkv.set_threads(3)
+            self.assertEqual(qkv.threads(), 3)
+            self.assertEqual(apart(qkv.attention(Q, K, V, lambda s, at: qkv.tanh(s), qkv.causal), one), 0)
+        finally:
+            qkv.set_threads(before)
+        with self.assertRaisesRegex(ValueError, "at least 1 thread; found 0"):
+            qkv.set_threads(0)
+
+    def test_calls_from_several_threads_do_not_disturb_each_other(self):
+        expected = qkv.attention(Q, K, V, qkv.softcap(3), qkv.causal)
+        results = [None] * 4
+
+        def work(n):
+            for _ in range(20):
+                results[n] = qkv.attention(Q, K, V, qkv.softcap(3), qkv.causal)
+
+        workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+        for w in workers:
+            w.start()
+        for w in workers:
+            w.join()
+        self.assertEqual([apart(r, expected) for r in results], [0] * 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

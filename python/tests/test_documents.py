@@ -1,0 +1,56 @@
+"""Doctests, examples and the package's pages."""
+
+import doctest
+import glob
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import unittest
+
+import qkv
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Documents(unittest.TestCase):
+    def test_doctests(self):
+        tried = 0
+        for module in pkgutil.iter_modules(qkv.__path__):
+            if module.name in ("torch", "_native"):
+                continue
+            found = doctest.testmod(importlib.import_module("qkv." + module.name))
+            self.assertEqual(found.failed, 0, module.name)
+            tried += found.attempted
+        self.assertGreater(tried, 15)
+
+    def test_every_public_function_says_what_it_does(self):
+        for name, value in vars(qkv).items():
+            if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value)):
+                self.assertTrue((value.__doc__ or "").strip(), name)
+
+    def test_examples_run(self):
+        paths = sorted(glob.glob(os.path.join(ROOT, "examples", "python", "*.py")))
+        self.assertTrue(paths)
+        for path in paths:
+            with self.subTest(os.path.basename(path)):
+                done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=300)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                expected = re.search(r"^# prints\n((?:# ?.*\n)+)", open(path, encoding="utf-8").read(), re.MULTILINE)
+                lines = [line[2:].rstrip() for line in expected.group(1).splitlines()]
+                self.assertEqual(done.stdout.rstrip().splitlines(), lines)
+
+    def test_the_code_of_the_page_runs(self):
+        page = open(os.path.join(ROOT, "docs", "python.md"), encoding="utf-8").read()
+        scope = {}
+        for code in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+            if "import torch" in code and importlib.util.find_spec("torch") is None:
+                continue
+            exec(compile(code, "docs/python.md", "exec"), scope)
+
+
+if __name__ == "__main__":
+    unittest.main()

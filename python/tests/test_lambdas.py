@@ -1,0 +1,194 @@
+"""Lambdas: traced once, dead tiles skipped, and mistakes answered in words."""
+
+import math
+import pickle
+import unittest
+
+import numpy
+
+import qkv
+
+from reference import apart, numbers, qkv_of
+
+Q, K, V = qkv_of(b=1, t=64, s=64)
+
+
+def call(*parts, **keywords):
+    return qkv.attention(Q, K, V, *parts, **keywords)
+
+
+class Tracing(unittest.TestCase):
+    def test_a_lambda_is_called_once(self):
+        calls = []
+
+        def rule(at):
+            calls.append(1)
+            return at.query >= at.key
+
+        call(rule)
+        self.assertEqual(len(calls), 1)
+
+    def test_a_traced_mask_skips_dead_tiles(self):
+        x = numbers(1, 4096, 1, 8)
+        empty, partial, full = qkv.tiles(x, x, x, lambda at: (at.query >= at.key) & (at.query - at.key < 256))
+        self.assertGreater(empty, 6 * (partial + full))
+        ids = numpy.arange(4096) // 500
+        empty, partial, full = qkv.tiles(x, x, x, lambda at: ids[at.query] == ids[at.key])
+        self.assertGreater(empty, 4 * (partial + full))
+        flags = numpy.zeros((4096, 4096), bool)
+        flags[:1000, :1000] = True
+        empty, partial, full = qkv.tiles(x, x, x, mask=flags)
+        self.assertGreater(empty, 12 * (partial + full))
+
+    def test_captured_arrays_become_tables_and_constants(self):
+        ids, weights = numpy.random.default_rng(1).integers(0, 3, 64), numbers(4, 64)
+        a = call(lambda at: ids[at.query] == ids[at.key], lambda s, at: s + weights[at.head, at.key])
+        b = call(mask=ids[:, None] == ids[None], bias=weights[:, None])
+        self.assertLess(apart(a, b), 1e-6)
+
+    def test_captured_flags_are_conditions(self):
+        flags = numpy.arange(64) % 3 == 0
+        self.assertLess(
+            apart(
+                call(lambda at: flags[at.key] | (at.query == at.key)),
+                call(mask=flags[None] | numpy.eye(64, dtype=bool)),
+            ),
+            1e-6,
+        )
+
+    def test_a_captured_parameter_has_a_gradient(self):
+        slopes = qkv.parameter(numbers(4))
+        g = qkv.attention_backward(
+            V.repeat(2, axis=2), Q, K, V, lambda s, at: s - slopes[at.head] * abs(at.query - at.key)
+        )
+        exact = qkv.attention_backward(V.repeat(2, axis=2), Q, K, V, qkv.alibi(slopes), precision="oracle")
+        self.assertLess(apart(g[slopes], exact[slopes]), 1e-3)
+
+    def test_numpys_functions_may_be_called(self):
+        a = call(lambda s, at: numpy.where(at.query > at.key, numpy.tanh(s), numpy.float32(2) * s))
+        self.assertLess(apart(a, call(lambda s, at: qkv.where(at.query > at.key, qkv.tanh(s), 2 * s))), 1e-6)
+
+    def test_whole_numbers_divide_downwards(self):
+        a = call(lambda at: (at.key - 32) // 5 == -1)
+        self.assertLess(apart(a, call(mask=(numpy.arange(64) - 32)[None] // 5 == -1)), 1e-6)
+
+    def test_places_beyond_a_parameter_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "found"):
+            call(qkv.score(lambda s, at, w: s * w[at.head], numbers(3)))
+
+
+class Mistakes(unittest.TestCase):
+    def says(self, error, words, *parts, **keywords):
+        with self.assertRaisesRegex(error, words):
+            call(*parts, **keywords)
+
+    def test_control_flow_names_where(self):
+        for rule in (
+            lambda s, at: s if s > 0 else 0 * s,
+            lambda s, at: s * (at.query > at.key and at.key > 2),
+            lambda s, at: s * (0 <= at.query < 3),
+            lambda s, at: s + (not at.query > 3),
+        ):
+            self.says(TypeError, r"qkv\.where\(condition, a, b\)", rule)
+
+    def test_a_score_that_is_a_condition(self):
+        self.says(TypeError, "returns a bool", score=lambda s, at: at.query >= at.key)
+
+    def test_a_score_that_returns_nothing(self):
+        self.says(TypeError, "is a `return` missing", score=lambda s, at: None)
+
+    def test_a_mask_that_is_a_number(self):
+        self.says(TypeError, "this one returns a number", lambda at: at.query)
+
+    def test_a_mask_of_real_numbers(self):
+        self.says(TypeError, r"write 2 \* a < b", lambda at: at.query * 0.5 > at.key)
+
+    def test_an_undefined_field(self):
+        self.says(AttributeError, "`at` has no field 'position'; it has query, key", lambda at: at.position > 1)
+
+    def test_a_huge_array(self):
+        huge = numpy.zeros((3000, 3000), numpy.int8)
+        self.says(ValueError, "'huge', an array of 9,000,000 numbers", lambda at: huge[at.query, at.key] > 0)
+
+    def test_functions_of_math(self):
+        self.says(TypeError, "use qkv.tanh", lambda s, at: math.tanh(s))
+
+    def test_an_array_that_is_not_looked_up(self):
+        self.says(TypeError, "look up one entry for each link", lambda s, at: s + numpy.arange(3))
+
+    def test_an_unknown_function(self):
+        self.says(TypeError, "numpy.sin cannot be traced", lambda s, at: numpy.sin(s))
+
+    def test_flex_attentions_arguments(self):
+        self.says(TypeError, "FlexAttention's arguments", lambda s, b, h, i, j: s)
+
+    def test_two_masks(self):
+        self.says(TypeError, "two masks in one call; join them with & or |", qkv.causal, lambda at: at.key > 2)
+
+    def test_an_array_among_the_parts(self):
+        self.says(TypeError, "an array stands among the parts", numpy.ones(3))
+
+    def test_no_part(self):
+        self.says(TypeError, "not a part of attention: 5", 5)
+
+    def test_a_parameter_looked_up_by_too_few_indices(self):
+        self.says(
+            ValueError,
+            r"as many axes as it is looked up by, 1; found \[2, 3\]",
+            qkv.score(lambda s, at, w: s + w[at.head], numbers(2, 3)),
+        )
+
+    def test_senseless_numbers(self):
+        with self.assertRaisesRegex(ValueError, "sliding_window: expected a width of at least 0; found -1"):
+            qkv.sliding_window(-1)
+        with self.assertRaisesRegex(ValueError, "top_k: expected a count of at least 1; found 0"):
+            qkv.top_k(0)
+
+    def test_masks_joined_with_and(self):
+        with self.assertRaisesRegex(TypeError, "joined with &"):
+            qkv.causal and qkv.sliding_window(3)
+
+
+class Parts(unittest.TestCase):
+    def test_repr_is_what_a_user_would_write(self):
+        for part, text in [
+            (
+                qkv.causal & (qkv.sliding_window(256) | qkv.global_tokens(4)),
+                "causal & (sliding_window(256) | global_tokens(4))",
+            ),
+            (~(qkv.causal & qkv.prefix(3)), "~(causal & prefix(3))"),
+            (
+                qkv.mask(lambda at: (at.query >= at.key) & (at.key % 2 == 0)),
+                "mask((at.query >= at.key) & (at.key % 2 == 0))",
+            ),
+            (qkv.score(lambda s, at: 30 * qkv.tanh(s / 30)), "score(30 * tanh(s / 30))"),
+            (qkv.softcap(30), "softcap(30)"),
+            (qkv.weighting(lambda x: qkv.exp(x), sum_to_one=True), "weighting(exp(x), sum_to_one=True)"),
+            (qkv.similarity(lambda q, k: -abs(q - k)), "similarity(-abs(q - k))"),
+            (qkv.scale(0.5), "scale(0.5)"),
+        ]:
+            # a >= b is kept as b <= a
+            self.assertEqual(repr(part).replace("at.key <= at.query", "at.query >= at.key"), text)
+
+    def test_parts_survive_pickling(self):
+        slopes = numbers(4)
+        ids = numpy.arange(64) // 9
+        parts = [
+            qkv.causal & ~qkv.same_document(ids),
+            qkv.alibi(slopes),
+            qkv.score(lambda s, at: s * 2),
+            qkv.top_k(7),
+            qkv.scale(0.1),
+        ]
+        again = pickle.loads(pickle.dumps(parts))
+        self.assertEqual(repr(again), repr(parts))
+        self.assertEqual(apart(call(*again), call(*parts)), 0)
+
+    def test_keywords_take_what_parts_are(self):
+        a = call(qkv.causal, qkv.softcap(5), qkv.sparsemax, qkv.cosine, qkv.scale(3))
+        b = call(mask=qkv.causal, score=qkv.softcap(5), weighting=qkv.sparsemax, similarity=qkv.cosine, scale=3)
+        self.assertEqual(apart(a, b), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
