@@ -138,6 +138,19 @@ TEST_P(SecondOrder, CrossesBlocksOfOddSizes) {
   }
 }
 
+TEST_P(SecondOrder, FollowsAMaskAlongTheOtherDiagonal) {  // later keys live for earlier queries
+  const tensor q = normal({1, 110, 1, 8}, 1, dtype::float32), k = normal({1, 110, 1, 8}, 2, dtype::float32);
+  const auto links = [](auto at) { return at.query + at.key >= 100 && at.query + at.key < 130; };
+  const auto found = attention_forward(q, k, k, links).second_order(q, {k, q, k});
+  const auto expected = oracle::attention_forward(q, k, k, links).second_order(q, {k, q, k});
+  std::vector<tensor> all;
+  each_of(expected, [&](const std::string&, const tensor& t) { all.push_back(t); });
+  std::size_t n = 0;
+  each_of(found, [&](const std::string& name, const tensor& t) {
+    EXPECT_EQ(difference_in_words(name, t, all[n++], {1, 1e-4}), "");
+  });
+}
+
 TEST_P(SecondOrder, IsTheDerivativeOfTheFusedBackwardPass) {
   const tensor q = normal({1, 30, 2, 8}, 1, dtype::float32), k = normal({1, 40, 1, 8}, 2, dtype::float32),
                v = normal({1, 40, 1, 8}, 3, dtype::float32), dout = normal({1, 30, 2, 8}, 4, dtype::float32);
