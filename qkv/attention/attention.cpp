@@ -16,6 +16,25 @@ problem views_of(const tensor& q, const tensor& k, const tensor& v, alignment al
   return {q.view<const float, 4>(), k.view<const float, 4>(), v.view<const float, 4>(), align, std::move(ragged)};
 }
 
+attended room_for_results(const formula& f, const tensor& q, long columns) {
+  return {tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), columns}),
+          tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2)}), splits_over_keys(f)};
+}
+
+narrow_view narrow_view_of(const tensor& t) {
+  if (t.type() == dtype::bfloat16) return t.view<const bfloat16, 4>();
+  return t.view<const float, 4>();
+}
+
+// Without keys and values, as they have no derivative.
+attention_run over_narrow(std::shared_ptr<const formula> f, const tensor& q, narrow_view k, narrow_view v,
+                          alignment align, sequences ragged) {
+  const narrow_problem x{q.view<const float, 4>(), std::move(k), std::move(v), align, ragged};
+  attended done = room_for_results(*f, q, channels_of(x.v));
+  attention_into(*f, x, done.out.view<float, 4>(), done.lse.view<float, 3>(), kept_workspace());
+  return attention_run(std::move(done), std::move(f), q, {}, {}, align, std::move(ragged));
+}
+
 }  // namespace
 
 attention_run::attention_run(attended done, std::shared_ptr<const formula> formula, tensor q, tensor k, tensor v,
@@ -26,20 +45,30 @@ attention_run::attention_run(attended done, std::shared_ptr<const formula> formu
 attention_run attention_forward_with(std::shared_ptr<const formula> f, const tensor& q, const tensor& k, const tensor& v,
                                      alignment align, sequences ragged) {
   if (!f) refuse("attention", "a formula", "a null pointer");
-  const tensor q4 = readable("attention", "q", "[B, T, H, D]", q), k4 = readable("attention", "k", "[B, S, G, D]", k),
-               v4 = readable("attention", "v", "[B, S, G, E]", v);
+  const tensor q4 = readable("attention", "q", "[B, T, H, D]", q),
+               k4 = readable("attention", "k", "[B, S, G, D]", k, true),
+               v4 = readable("attention", "v", "[B, S, G, E]", v, true);
+  if (k4.type() != dtype::float32 || v4.type() != dtype::float32)
+    return over_narrow(std::move(f), q4, narrow_view_of(k4), narrow_view_of(v4), align, std::move(ragged));
   const problem x = views_of(q4, k4, v4, align, ragged);
   check("attention", *f, x);
-  attended done{tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), v.dim(3)}),
-                tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2)}),
-                splits_over_keys(*f)};
+  attended done = room_for_results(*f, q, v.dim(3));
   attention_into(*f, x, done.out.view<float, 4>(), done.lse.view<float, 3>(), kept_workspace());
   return attention_run(std::move(done), std::move(f), q4, k4, v4, align, std::move(ragged));
+}
+
+attention_run attention_forward_with(std::shared_ptr<const formula> f, const tensor& q, const quantised& k,
+                                     const quantised& v, alignment align, sequences ragged) {
+  return over_narrow(std::move(f), readable("attention", "q", "[B, T, H, D]", q), k, v, align, std::move(ragged));
 }
 
 attention_gradients attention_run::backward(const tensor& dout) const { return backward(dout, *this); }
 
 attention_gradients attention_run::backward(const tensor& dout, const attended& whole) const {
+  if (k_.empty())
+    throw unsupported_error(
+        "attention backward: expected keys and values of type float32; found narrow ones (bfloat16 or int8), which the "
+        "forward pass alone takes");
   if (dout.shape() != out.shape())
     refuse("attention backward", "dout " + to_string(out.shape()), "dout " + to_string(dout.shape()));
   if (whole.out.shape() != out.shape())

@@ -9,11 +9,13 @@
 //   D channels of queries and keys     E channels of values
 #pragma once
 #include "qkv/attention/compiled_formula.h"
+#include "qkv/attention/narrow.h"
 #include "qkv/attention/second_order.h"
 
 namespace qkv {
 
 /// A finished forward pass and what its backward pass needs.  Shares storage with q, k and v: leave them as they are.
+/// Over narrow keys or values (narrow.h) there is no backward pass: it throws unsupported_error.
 class attention_run : public attended {
  public:
   attention_run(attended done, std::shared_ptr<const formula> formula, tensor q, tensor k, tensor v, alignment align,
@@ -35,15 +37,23 @@ class attention_run : public attended {
   sequences ragged_;
 };
 
-/// The type-erased doors: one formula, problems given as tensors (float32).
+/// The type-erased doors: one formula, problems given as tensors (float32; k and v bfloat16 too) or quantised.
 attention_run attention_forward_with(std::shared_ptr<const formula>, const tensor& q, const tensor& k, const tensor& v,
                                      alignment = bottom_right, sequences = {});
+attention_run attention_forward_with(std::shared_ptr<const formula>, const tensor& q, const quantised& k,
+                                     const quantised& v, alignment = bottom_right, sequences = {});
 
 /// Attention, ready for its backward pass.  Takes what `attention` takes.
 /// Returns .out [B, T, H, E] and .lse [B, T, H]: the natural log of the sum of exp(score) of each row, -infinity where
 /// a row has no live key.
 template <class... Parts>
 attention_run attention_forward(const tensor& q, const tensor& k, const tensor& v, const Parts&... parts) {
+  auto formula = detail::formula_for(attention_variant(parts...).parts);
+  const auto laid = formula->with(problem{});
+  return attention_forward_with(formula, q, k, v, laid.align, laid.ragged);
+}
+template <class... Parts>
+attention_run attention_forward(const tensor& q, const quantised& k, const quantised& v, const Parts&... parts) {
   auto formula = detail::formula_for(attention_variant(parts...).parts);
   const auto laid = formula->with(problem{});
   return attention_forward_with(formula, q, k, v, laid.align, laid.ragged);
@@ -56,7 +66,7 @@ attention_run attention_forward(const tensor& q, const tensor& k, const tensor& 
 /// over the links (t, s) that the mask keeps.  Without parts: softmax(q . k / sqrt(D)), all links.
 ///
 ///   q  [B, T, H, D]    k  [B, S, G, D]    v  [B, S, G, E]    returns  [B, T, H, E]
-///   float32, any strides with unit stride in the last axis.
+///   float32, any strides with unit stride in the last axis; k and v may be bfloat16 or quantised (narrow.h).
 ///   parts, in any order, each optional:
 ///     similarity   dot, cosine, negative_squared_distance, additive(v), similarity(lambda)
 ///     scores       softcap(30), alibi(slopes), additive_bias(b), [](auto s, auto at) {...}; applied left to right
@@ -70,6 +80,10 @@ attention_run attention_forward(const tensor& q, const tensor& k, const tensor& 
 /// Cost: 4 D operations a live link; memory O((T + S) D), never T x S (arXiv:2205.14135).
 template <class... Parts>
 tensor attention(const tensor& q, const tensor& k, const tensor& v, const Parts&... parts) {
+  return attention_forward(q, k, v, parts...).out;
+}
+template <class... Parts>
+tensor attention(const tensor& q, const quantised& k, const quantised& v, const Parts&... parts) {
   return attention_forward(q, k, v, parts...).out;
 }
 

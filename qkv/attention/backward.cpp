@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "qkv/attention/backward_kernel.h"
+#include "qkv/attention/fill.h"
 #include "qkv/attention/learned_gradients.h"
 #include "qkv/attention/passes.h"
 #include "qkv/attention/threshold.h"
@@ -15,11 +16,11 @@ constexpr long pieces = 16;
 
 class backward_pass {
  public:
-  backward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out, view<const float, 3> lse,
-                view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
-                std::span<float* const> learned, workspace::state& w)
-      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv), learned_(f, learned), w_(w),
-        kernel_(backward_kernels_now()), plan_(w.backward_plan) {
+  backward_pass(const formula& f, const problem& x, const prepared_problem& prepared, view<const float, 4> out,
+                view<const float, 3> lse, view<const float, 4> dout, view<float, 4> dq, view<float, 4> dk,
+                view<float, 4> dv, std::span<float* const> learned, workspace::state& w)
+      : formula_(f), x_(x), prepared_(prepared), out_(out), lse_(lse), dout_(dout), dq_(dq), dk_(dk), dv_(dv),
+        learned_(f, learned), w_(w), kernel_(backward_kernels_now()), plan_(w.backward_plan) {
     find_cuts_of_rows();
     make_plan(f, x, cut_along::keys, {backward_side, backward_side}, plan_);
     w_.visited = count_tiles(plan_);
@@ -33,7 +34,8 @@ class backward_pass {
   }
 
   void run() {
-    clear(dq_), clear(dk_), clear(dv_);
+    for (const auto& d : {dq_, dk_, dv_})
+      if (x_.ragged.how != sequences::whole || plan_.sequences.empty()) fill(d, 0);
     list_work();
     give_memory();
     chain_pieces();
@@ -63,13 +65,6 @@ class backward_pass {
     for (const sequence& s : plan_.sequences) most = std::max(most, plan_.key_blocks(s));
     const long rows = std::max<long>(1, long(plan_.sequences.size()) * key_heads_);
     return std::min(most, learned_.any_along_keys() ? pieces : (pieces + rows - 1) / rows);
-  }
-  // Places that no sequence covers.
-  void clear(view<float, 4> d) const {
-    if (x_.ragged.how == sequences::whole && !plan_.sequences.empty()) return;
-    for (long b = 0; b < d.sizes[0]; ++b)
-      for (long t = 0; t < d.sizes[1]; ++t)
-        for (long h = 0; h < d.sizes[2]; ++h) std::fill_n(&d(b, t, h, 0), d.sizes[3], 0.f);
   }
 
   void list_work() {
@@ -115,7 +110,7 @@ class backward_pass {
     }
     const long blocks = alone_ ? thread_count() * group_ * longest_ : w_.first_block.back() * heads_;
     const long sums = means_ ? partitions_ : 0;
-    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, 1, sums, sums,
+    const long widths[] = {depth_, padded_depth_, columns_, padded_columns_, 1, 1, 1, 1, sums, sums, sums,
                            padded_depth_ * partitions_};
     const auto floats = [&](long width) { return (blocks * side_ * width + 15) / 16 * 16; };
     long all_floats = 0;
@@ -134,8 +129,9 @@ class backward_pass {
                            .squares = take(7),
                            .slope_dp = take(8),
                            .slope_total = take(9),
+                           .weight_total = take(10),
                            .finite = w_.finite.get<unsigned char>(blocks),
-                           .dq = take(10),
+                           .dq = take(11),
                            .live = nullptr,
                            .head = 0,
                            .cuts = nullptr};
@@ -165,6 +161,7 @@ class backward_pass {
     p.d_tiles += row * columns_, p.d_rows += row * padded_columns_;
     p.lse += row, p.lse_rest += row, p.delta += row, p.squares += row, p.finite += first;
     p.slope_dp += partition * row_stride_ + row, p.slope_total += partition * row_stride_ + row;
+    p.weight_total += partition * row_stride_ + row;
     p.dq += (partition * row_stride_ + row) * padded_depth_;
     if (cuts_) p.cuts = cuts_ + first_row(plan_.sequences[sequence], head);
     p.live = &plan_.live(sequence, head);
@@ -194,16 +191,21 @@ class backward_pass {
     const long first = i.block * backward_side, rows = std::min(backward_side, s.queries - first);
     float total = 0;
     for (long r = first; r < first + rows; ++r) {
-      const float of_sink = learned_.sink_slope(i.head, lse_(s.row, s.q0 + r, i.head), unit_reach_);
+      const row_totals of_sink = learned_.of_sink(i.head, lse_(s.row, s.q0 + r, i.head), unit_reach_);
       if (means_) {
-        float of_ds = 0, of_slopes = of_sink;
-        for (long n = 0; n < partitions_; ++n)
-          of_ds += p.slope_dp[n * row_stride_ + r], of_slopes += p.slope_total[n * row_stride_ + r];
+        float of_ds = 0, of_slopes = float(of_sink.slope);
+        double of_weights = of_sink.weight;
+        for (long n = 0; n < partitions_; ++n) {
+          const long at = n * row_stride_ + r;
+          of_ds += p.slope_dp[at], of_slopes += p.slope_total[at], of_weights += p.weight_total[at];
+        }
         p.delta[r] = of_slopes == 0 ? 0 : of_ds / of_slopes;
+        // Weights that miss a sum of 1 tell what fp32 cut off the level: one step of Newton's method.
+        if (of_slopes > 0) p.lse_rest[r] = float((of_weights - 1) / of_slopes);
       }
-      total -= of_sink * p.delta[r];
+      total -= float(of_sink.slope) * p.delta[r];
     }
-    if (learned_.has_sink()) learned_.of_sink(first_block(i.sequence, i.head) + i.block) = total;
+    if (learned_.has_sink()) learned_.sink_sum(first_block(i.sequence, i.head) + i.block) = total;
   }
 
   void work_alone(const workspace::state::item& piece, int thread) {
@@ -225,7 +227,7 @@ class backward_pass {
     for (long n = 0; n < group_; ++n) {
       heads[n] = packed(i.sequence, i.head * group_ + n, i.block, thread);
       const long rows = plan_.query_blocks(s) * side_;
-      if (means) std::fill_n(heads[n].slope_dp, rows, 0.f), std::fill_n(heads[n].slope_total, rows, 0.f);
+      if (means) std::fill_n(heads[n].slope_dp, rows, 0.f), std::fill_n(heads[n].slope_total, rows, 0.f), std::fill_n(heads[n].weight_total, rows, 0.f);
       else std::fill_n(heads[n].dq, rows * padded_depth_, 0.f);
     }
     if (s.keys == 0) return;

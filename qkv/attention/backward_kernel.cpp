@@ -55,10 +55,9 @@ class key_block : key_scores {
       if (dropping.rate > 0) drop();
     } else {
       for (int j = 0; j < key_panels; ++j)
-        for (int i = 0; i < query_panels; ++i) {
+        for (int i = 0; i < query_panels; ++i)
           if (how[i][j] == dead) fill_tile(p, i, j, 0), fill_tile(ds, i, j, 0);
           else kind == form::distance ? weigh_tile<form::distance>(i, j) : weigh_tile<form::dot>(i, j);
-        }
     }
     if (!exact) return link_by_link(block);
     add_to_keys(block);
@@ -168,13 +167,15 @@ class key_block : key_scores {
   }
   void add_to_means(int i) const {
     for (int r = 0; r < tile_rows && i * tile_rows + r < rows; ++r) {
-      reals of_ds = 0.f, of_slopes = 0.f;
+      reals of_ds = 0.f, of_slopes = 0.f, of_weights = 0.f;
       for (long c = 0; c < key_panels * tile_columns; c += width) {
         of_ds = of_ds + load(at_tile(ds, i, 0) + r * pitch + c);
+        of_weights = of_weights + load(at_tile(p, i, 0) + r * pitch + c);
         of_slopes = of_slopes + load(slope + r * pitch + c);
       }
       h->slope_dp[first_row + i * tile_rows + r] += sum(of_ds);
       h->slope_total[first_row + i * tile_rows + r] += sum(of_slopes);
+      h->weight_total[first_row + i * tile_rows + r] += sum(of_weights);
     }
   }
 
@@ -249,7 +250,7 @@ class key_block : key_scores {
   // 3, 4, 5 for a block with NaN or infinity in it, so that a link that does not exist leaves no trace (0 * NaN is NaN in
   // the products above).
   void link_by_link(long block) {
-    const float *const k = w.k + first_key * w.k_stride;
+    const float* const k = w.k + first_key * w.k_stride;
     for (long i = 0; i < rows; ++i)
       for (long j = 0; j < keys; ++j) {
         if (const float weight = p[i * pitch + j]; weight != 0)

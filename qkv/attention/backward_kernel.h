@@ -21,11 +21,12 @@ struct packed_queries {
   float* d_tiles;      ///< dout, [panel][E][tile_rows]
   float* d_rows;       ///< dout, [query block][column panel][side][tile_columns]
   float* lse;          ///< the row's level; for softmax in units of log 2, +infinity for a row without a link
-  float* lse_rest;     ///< what fp32 cut off it
+  float* lse_rest;     ///< what fp32 cut off it; for a level that was searched for, found from weight_total
   float* delta;        ///< dout . out, or the mean of dout . v weighted by slopes, or 0
   float* squares;      ///< -scale |q|^2, for a distance
-  float* slope_dp;     ///< this partition's sums of slopes times dout . v, and of slopes
+  float* slope_dp;     ///< this partition's sums of slopes times dout . v, of slopes, and of weights
   float* slope_total;
+  float* weight_total;
   unsigned char* finite;  ///< [query block]
   float* dq;           ///< this partition's, [panel][column panel][tile_rows][tile_columns]
   const live_list* live;  ///< query blocks of every key block

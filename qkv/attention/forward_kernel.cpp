@@ -5,13 +5,15 @@
 //                          3  blend    O += P V
 //   at the end             O / sum(P), log-sum-exp
 //
-// There is no pass for the row maximum: rows start from reference m = 0, which softmax allows because it cancels, and
-// only a panel whose sums leave fp32's comfortable range is done again (Milakov & Gimelshein 2018, Dao et al. 2022, with a
-// lazy maximum).  Scores are in units of log 2: q carries scale * log2(e).
+// There is no pass for the row maximum: rows start from reference m = 0, which softmax allows because it cancels, and only
+// a panel whose sums leave fp32's comfortable range is done again (Milakov & Gimelshein 2018, Dao et al. 2022, with a lazy
+// maximum).  Scores are in units of log 2: q carries scale * log2(e).
 //
 // Everything but softmax of a dot product or a distance stores raw scores, lets the formula rewrite them (one virtual
 // call a panel), and weighs them in a second pass: softmax from the true maximum, others by their activation.  Weightings
 // that need a whole row keep the scores of all key blocks, side * S numbers, and weigh and blend at the end.
+#include <optional>
+#include "qkv/attention/key_value_packing.h"
 #include "qkv/attention/query_scores.h"
 #include "qkv/attention/row_level.h"
 #include "qkv/kernels/flush_denormals.h"
@@ -40,8 +42,8 @@ class query_block : query_scores {
 
   void take(long block, bool block_is_full) {
     begin(block, block_is_full);
-    v = w.head.values + block * w.key_block * columns;
-    if (!stored && exact && w.head.sizes[block] == value_sizes::ordinary) {
+    v = w.head.values + (w.narrow ? 0 : block) * w.key_block * columns;
+    if (!stored && exact && sizes == value_sizes::ordinary) {
       for (int i = 0; i < side; ++i) store(sums_before[i], load(sums[i]));
       for (int j = 0; j < key_panels; ++j)
         for (int i = 0; i < live_panels; ++i)
@@ -128,31 +130,31 @@ class query_block : query_scores {
     past_lower_bound[i] = every_row;
     return true;
   }
-  static int exponent(float x) {
-    return (__builtin_bit_cast(std::int32_t, x) >> 23 & 255) - 127;
-  }
-  // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.
+  static int exponent(float x) { return (__builtin_bit_cast(std::int32_t, x) >> 23 & 255) - 127; }
+  // Raw scores p[row][begin .. end) become weights; the reference moves when the maximum has left it far behind.  It is in
+  // the units of the scores, so that scores of 1e10 keep their distances from it.
   void weigh_row(int row, int begin, int end) {
     float* const x = p + row * pitch;
-    const reals unit = stored ? log2_e : 1.f;
     reals top = -infinity;
     for (int c = begin; c < end; c += width) top = max(top, load(x + c));
     const float before = sum(load(sums[row])), old = reference[row];
-    float want = maximum(top * unit) + headroom * !stored;
-    if (before > 0 && old + float(exponent(before)) > want) want = old + float(exponent(before));
+    const float risen = old + float(exponent(before)) / units_of_2();
+    float want = maximum(top) + headroom * !stored;
+    if (before > 0 && risen > want) want = risen;
     const bool stays = want == -infinity || (before > 0 && want < old + 20 && want > old - 20);
     if (!stays) move_reference(row, want);
     const reals m = reference[row];
     reals total = load(sums[row]);
     for (int c = begin; c < end; c += width) {
-      const reals y = fma(load(x + c), unit, -m), e = keep(!(y < reals(-126.f)), exp2(y));
+      const reals y = (load(x + c) - m) * reals(units_of_2()), e = keep(!(y < reals(-126.f)), exp2(y));
       store(x + c, e);
       total = total + e;
     }
     store(sums[row], total);
   }
+  float units_of_2() const { return stored ? log2_e : 1.f; }
   void move_reference(int row, float to_reference) {
-    float by = reference[row] - to_reference;
+    float by = (reference[row] - to_reference) * units_of_2();
     reference[row] = to_reference;
     moved[row / tile_rows] = true;
     by = by < -252 ? -252 : by > 252 ? 252 : by;
@@ -167,12 +169,10 @@ class query_block : query_scores {
   void activate_row(int row, int begin, int end) {
     float* const x = p + row * pitch;
     reals total = load(sums[row]);
-    if (normal == normalised::no)
-      for (int c = begin; c < end; c += width)
-        total = total + select(load(x + c) == reals(-infinity), reals(0.f), reals(1.f));
+    for (int c = begin; c < end && normal == normalised::no; c += width)
+      total = total + select(load(x + c) == reals(-infinity), reals(0.f), reals(1.f));
     w.rule->activate(x + begin, end - begin, 0, 0, x + begin, nullptr);
-    if (normal == normalised::by_division)
-      for (int c = begin; c < end; c += width) total = total + abs(load(x + c));
+    for (int c = begin; c < end && normal == normalised::by_division; c += width) total = total + abs(load(x + c));
     store(sums[row], total);
   }
 
@@ -202,7 +202,7 @@ class query_block : query_scores {
           if (const float weight = p[r * pitch + j]; weight != 0)
             for (long e = 0; e < w.columns; ++e)
               o[packed_place(r, e, columns)] +=
-                  weight * w.head.raw_values[(first_key + j) * w.head.raw_value_stride + e];
+                  weight * v[e / tile_columns * w.key_block * tile_columns + j * tile_columns + e % tile_columns];
   }
   void drop() {
     for (int i = 0; i < live_panels; ++i)
@@ -225,6 +225,7 @@ class query_block : query_scores {
     for (int n = 0; n < kept_count && w.out; ++n) {
       p = kept[n].p, first_key = kept[n].first_key, keys = kept[n].keys, v = kept[n].v, exact = kept[n].exact;
       for (int i = 0; i < live_panels; ++i) from[i] = kept[n].from[i], to[i] = kept[n].to[i];
+      if (w.narrow) widen_values(w, first_key, keys);
       blend();
     }
   }
@@ -238,12 +239,12 @@ class query_block : query_scores {
     if (normal == normalised::by_division) return {1 / total, float(__builtin_log(double(total)))};
     float factor = 1;
     if (w.sink) {  // one more score, without a value
-      const float s = *w.sink * log2_e, top = s > m ? s : m;
-      factor = __builtin_exp2f(m - top);
-      total = total * factor + __builtin_exp2f(s - top);
+      const float s = stored ? *w.sink : *w.sink * log2_e, top = s > m ? s : m;
+      factor = __builtin_exp2f((m - top) * units_of_2());
+      total = total * factor + __builtin_exp2f((s - top) * units_of_2());
       m = top;
     }
-    return {factor / total, float((m + __builtin_log2(double(total))) * ln_2)};
+    return {factor / total, float(double(m) * (stored ? 1 : ln_2) + __builtin_log(double(total)))};
   }
 
   const long columns;             // E, rounded up to whole panels
@@ -265,23 +266,6 @@ long scratch_size(long depth, long columns, long blocks) {
          blocks * side * pitch;
 }
 
-value_sizes pack_keys_values(const float* k, long k_stride, const float* v, long v_stride, long keys, long key_block,
-                             long depth, long columns, float* packed_keys, float* packed_values) {
-  bool finite = true;
-  for (long j = 0; j < keys; j += tile_columns)
-    finite &= pack_panel<tile_columns>(k + j * k_stride, k_stride, keys - j, depth, 1.f, packed_keys + j * depth);
-  finite &= pack_rows(v, v_stride, keys, rounded_up(keys, tile_columns), columns, 1.f, packed_values,
-                      key_block * tile_columns);
-  if (!finite) return value_sizes::not_finite;
-  // Weights of one pass lie between 1e-18 and 1e24: their products with such values neither vanish nor overflow.
-  reals greatest = 0.f;
-  for (long c = 0; c < columns; c += tile_columns)
-    for (long j = 0; j < rounded_up(keys, tile_columns) * tile_columns; j += width)
-      greatest = max(greatest, abs(load(packed_values + c * key_block + j)));
-  const float most = maximum(greatest);
-  return most == 0 || (most > 1e-12f && most < 1e12f) ? value_sizes::ordinary : value_sizes::extreme;
-}
-
 void run(const forward_work& w) {
   const flush_denormals flush;
   query_block block(w);
@@ -290,8 +274,27 @@ void run(const forward_work& w) {
   block.finish();
 }
 
+void run_narrow(const forward_work* works, long count) {
+  const flush_denormals flush;
+  std::optional<query_block> blocks[narrow_together];
+  long at[narrow_together] = {};  // each one's run at hand
+  for (long n = 0; n < count; ++n) blocks[n].emplace(works[n]);
+  for (long b = 0; b * works->key_block < works->where.all_keys; ++b) {
+    bool is_there = false;
+    for (long n = 0; n < count; ++n) {
+      const forward_work& w = works[n];
+      while (at[n] < w.run_count && w.runs[at[n]].to <= b) ++at[n];
+      if (at[n] == w.run_count || w.runs[at[n]].from > b) continue;
+      if (!is_there) widen_keys_values(w, b);
+      is_there = true;
+      blocks[n]->take(b, w.runs[at[n]].full);
+    }
+  }
+  for (long n = 0; n < count; ++n) blocks[n]->finish();
+}
+
 }  // namespace
 
-const forward_kernel_table forward_kernels = {tile_rows, tile_columns, scratch_size, pack_keys_values, run};
+const forward_kernel_table forward_kernels = {tile_rows, tile_columns, scratch_size, pack_keys_values, run, run_narrow};
 
 }  // namespace qkv::QKV_INSTRUCTION_SET

@@ -15,9 +15,27 @@ struct packed_head {
   const value_sizes* sizes;   ///< [key block]
   const float* raw_keys;      ///< strided, for blocks that are not finite
   long raw_key_stride;
-  const float* raw_values;
-  long raw_value_stride;
 };
+
+/// One head's keys or values as they are stored in fewer bytes, or not.
+struct narrow_rows {
+  enum { float32, bfloat16, int8 } type;
+  const void* first;
+  long stride;          ///< in elements
+  const float* scales;  ///< of int8
+  long scale_stride;
+};
+
+/// One head whose key blocks are converted one at a time, when their turn comes; packed_head shows the one at hand.
+struct narrow_head {
+  narrow_rows k, v;
+  bool unit_keys;         ///< keys are divided by their lengths
+  float *keys, *values;   ///< one block, packed
+  value_sizes* sizes;     ///< its
+  float* rows;            ///< tile_columns rows, unpacked
+};
+
+inline constexpr long narrow_together = 8;  ///< query blocks that share a conversion
 
 /// Which links of a row top-k keeps: scores above an order (row_level.h), and those at it up to a key.
 struct row_cut {
@@ -27,6 +45,7 @@ struct row_cut {
 struct forward_work {
   const formula* rule;
   packed_head head;
+  const narrow_head* narrow;  ///< or null
   long key_block;             ///< keys in a block
   long depth, columns;        ///< D, E
   float scale;
@@ -56,6 +75,9 @@ struct forward_kernel_table {
                                   long key_block, long depth, long columns, float* packed_keys,
                                   float* packed_values);
   void (*query_block)(const forward_work&);
+  /// Up to narrow_together query blocks of one narrow head; a key block is converted when the first of them comes to
+  /// it.
+  void (*narrow_query_blocks)(const forward_work*, long count);
 };
 QKV_KERNEL_TABLE(forward_kernel_table, forward_kernels)
 

@@ -10,7 +10,9 @@ namespace {
 
 constexpr long most_places = 1l << 30;  // as many as an axis of attention may have
 
-std::string text(const edge& e) { return "an edge from query " + std::to_string(e.query) + " to key " + std::to_string(e.key); }
+std::string text(const edge& e) {
+  return "an edge from query " + std::to_string(e.query) + " to key " + std::to_string(e.key);
+}
 
 void check_sizes(const char* name, long count) {
   if (count < 0 || count > most_places)
@@ -31,7 +33,8 @@ graph::graph(long queries, long keys, std::span<const edge> edges) {
   check_sizes("queries", queries), check_sizes("keys", keys);
   for (const edge& e : edges)
     if (e.query < 0 || e.query >= queries || e.key < 0 || e.key >= keys)
-      refuse("graph", "edges from queries 0 to " + std::to_string(queries - 1) + " to keys 0 to " + std::to_string(keys - 1),
+      refuse("graph",
+             "edges from queries 0 to " + std::to_string(queries - 1) + " to keys 0 to " + std::to_string(keys - 1),
              text(e));
   const long count = long(edges.size());
   lists all;

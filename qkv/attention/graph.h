@@ -34,11 +34,11 @@ class graph {
   /// first_of_query[i + 1], key[n] is where edge n ends.  The other way round, key j's edges are
   /// number[first_of_key[j]] up to number[first_of_key[j + 1]], and query[] says where they begin.
   struct lists {
-    std::vector<long> first_of_query;   ///< [T + 1]
-    std::vector<std::int32_t> key;      ///< [edges]
-    std::vector<long> first_of_key;     ///< [S + 1]
-    std::vector<std::int32_t> query;    ///< [edges], by key
-    std::vector<long> number;           ///< [edges], by key
+    std::vector<long> first_of_query;  ///< [T + 1]
+    std::vector<std::int32_t> key;     ///< [edges]
+    std::vector<long> first_of_key;    ///< [S + 1]
+    std::vector<std::int32_t> query;   ///< [edges], by key
+    std::vector<long> number;          ///< [edges], by key
     long most_keys = 0;
   };
   const lists& sorted() const { return *held_; }

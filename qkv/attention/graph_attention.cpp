@@ -18,14 +18,22 @@ problem views_of(const tensor& q, const tensor& k, const tensor& v, alignment al
 
 }  // namespace
 
-graph_attention_run::graph_attention_run(attended done, std::shared_ptr<const formula> formula, tensor q, tensor k, tensor v,
-                                         graphs links, alignment align, sequences ragged)
-    : attended(std::move(done)), formula_(std::move(formula)), q_(std::move(q)), k_(std::move(k)), v_(std::move(v)),
-      graphs_(std::move(links)), align_(align), ragged_(std::move(ragged)) {}
+graph_attention_run::graph_attention_run(attended done, std::shared_ptr<const formula> formula, tensor q, tensor k,
+                                         tensor v, graphs links, alignment align, sequences ragged)
+    : attended(std::move(done)),
+      formula_(std::move(formula)),
+      q_(std::move(q)),
+      k_(std::move(k)),
+      v_(std::move(v)),
+      graphs_(std::move(links)),
+      align_(align),
+      ragged_(std::move(ragged)) {}
 
 graph_attention_run graph_attention_forward_with(std::shared_ptr<const formula> f, const tensor& q, const tensor& k,
-                                                 const tensor& v, const graphs& links, alignment align, sequences ragged) {
-  const tensor q4 = readable("graph attention", "q", "[B, T, H, D]", q), k4 = readable("graph attention", "k", "[B, S, G, D]", k),
+                                                 const tensor& v, const graphs& links, alignment align,
+                                                 sequences ragged) {
+  const tensor q4 = readable("graph attention", "q", "[B, T, H, D]", q),
+               k4 = readable("graph attention", "k", "[B, S, G, D]", k),
                v4 = readable("graph attention", "v", "[B, S, G, E]", v);
   const problem x = views_of(q4, k4, v4, align, ragged);
   check("graph attention", *f, x);
@@ -39,7 +47,8 @@ attention_gradients graph_attention_run::backward(const tensor& dout) const {
   if (dout.shape() != out.shape())
     refuse("graph attention backward", "dout " + to_string(out.shape()), "dout " + to_string(dout.shape()));
   const tensor d4 = readable("graph attention backward", "dout", "[B, T, H, E]", dout);
-  tensor dq = tensor::uninitialized(q_.shape()), dk = tensor::uninitialized(k_.shape()), dv = tensor::uninitialized(v_.shape());
+  tensor dq = tensor::uninitialized(q_.shape()), dk = tensor::uninitialized(k_.shape()),
+         dv = tensor::uninitialized(v_.shape());
   const auto parameters = formula_->parameters();
   std::vector<tensor> gradients;
   std::vector<float*> learned;
@@ -48,7 +57,8 @@ attention_gradients graph_attention_run::backward(const tensor& dout) const {
     learned.push_back(gradients.back().data<float>());
   }
   graph_attention_backward_into(*formula_, views_of(q_, k_, v_, align_, ragged_), graphs_, d4.view<const float, 4>(),
-                                dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(), learned, kept_workspace());
+                                dq.view<float, 4>(), dk.view<float, 4>(), dv.view<float, 4>(), learned,
+                                kept_workspace());
   return join_gradients(dq, dk, dv, parameters, gradients);
 }
 

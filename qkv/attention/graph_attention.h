@@ -28,7 +28,8 @@ class graphs {
 };
 
 /// Graph attention into given memory; as attention_into.
-void graph_attention_into(const formula&, const problem&, const graphs&, view<float, 4> out, view<float, 3> lse, workspace&);
+void graph_attention_into(const formula&, const problem&, const graphs&, view<float, 4> out, view<float, 3> lse,
+                          workspace&);
 
 /// Gradients of sum(out * dout) into given memory; as attention_backward_into, save that what the forward pass found is
 /// found again.
@@ -56,7 +57,8 @@ class graph_attention_run : public attended {
 
 /// The type-erased door.
 graph_attention_run graph_attention_forward_with(std::shared_ptr<const formula>, const tensor& q, const tensor& k,
-                                                 const tensor& v, const graphs&, alignment = bottom_right, sequences = {});
+                                                 const tensor& v, const graphs&, alignment = bottom_right,
+                                                 sequences = {});
 
 /// Graph attention, ready for its backward pass.  Takes what `graph_attention` takes.
 /// Returns .out [B, T, H, E] and .lse [B, T, H], as attention_forward.

@@ -14,9 +14,11 @@ namespace {
 class graph_query : graph_row {
  public:
   explicit graph_query(const graph_work& work)
-      : graph_row(work, work.links->most_keys), normal(w.rule->sum_to_one()),
+      : graph_row(work, work.links->most_keys),
+        normal(w.rule->sum_to_one()),
         softmax(normal == normalised::yes && w.rule->closed_form() == closed::exponential),
-        flat(is_flat(*w.rule)), dropping(w.rule->dropout()) {}
+        flat(is_flat(*w.rule)),
+        dropping(w.rule->dropout()) {}
 
   void attend(long i) {
     float *const out = w.out + i * w.out_stride, *const lse = w.lse + i * w.lse_stride;
@@ -25,8 +27,9 @@ class graph_query : graph_row {
       r = weigh();
       if (dropping.rate > 0) drop(i);
     }
-    weighted_sum(count, [&](long n) { return weight[n]; },
-                 [&](long n, long c, auto part) { return load_part(value(n) + c, part); }, w.columns, r.factor, false, out);
+    weighted_sum(
+        count, [&](long n) { return weight[n]; },
+        [&](long n, long c, auto part) { return load_part(value(n) + c, part); }, w.columns, r.factor, false, out);
     *lse = r.level;
   }
 
@@ -34,7 +37,8 @@ class graph_query : graph_row {
     for (long n = w.links->first_of_query[i]; n < w.links->first_of_query[i + 1]; ++n) w.weight[n] = w.slope[n] = 0;
     if (!gather(i)) return query_gradient();
     find_slopes(weigh());
-    pair_sums(w.dout + i * w.dout_stride, count, [&](long n) { return value(n); }, w.columns, product_term, 1.f, scores);
+    pair_sums(
+        w.dout + i * w.dout_stride, count, [&](long n) { return value(n); }, w.columns, product_term, 1.f, scores);
     const std::uint32_t of_row = dropping.of_row(w.where.batch, w.where.head, i);
     for (long n = 0; n < count; ++n) {
       const bool through = !is_dropped(n, of_row);
@@ -96,17 +100,20 @@ class graph_query : graph_row {
     float* const dq = w.dq + query * w.dq_stride;
     const auto along = [&](long n) { return slope[n]; };
     if (kind == form::dot) {
-      weighted_sum(count, along, [&](long n, long c, auto part) { return load_part(key(n) + c, part); }, w.depth, w.scale,
-                   false, dq);
+      weighted_sum(
+          count, along, [&](long n, long c, auto part) { return load_part(key(n) + c, part); }, w.depth, w.scale, false,
+          dq);
     } else if (kind == form::distance) {
-      weighted_sum(count, along,
-                   [&](long n, long c, auto part) { return load_part(key(n) + c, part) - load_part(query_row() + c, part); },
-                   w.depth, 2 * w.scale, false, dq);
+      weighted_sum(
+          count, along,
+          [&](long n, long c, auto part) { return load_part(key(n) + c, part) - load_part(query_row() + c, part); },
+          w.depth, 2 * w.scale, false, dq);
     } else {
       for (long c = 0; c < w.depth; ++c) dq[c] = 0;
       for (long n = 0; n < count && !flat; n += links_at_a_time) {
         const long links = count - n < links_at_a_time ? count - n : links_at_a_time;
-        pairs.pack(links, [&](long) { return query_row(); }, [&](long m) { return key(n + m); });
+        pairs.pack(
+            links, [&](long) { return query_row(); }, [&](long m) { return key(n + m); });
         pairs.clear_gradients();
         w.rule->similarities_backward(pairs.channels(), w.scale, slope + n, pairs.dq, pairs.dk, w.learned);
         pairs.add_up(pairs.dq, dq);
@@ -132,23 +139,27 @@ class graph_key {
     const auto along = [&](long n) { return w.slope[link(n)]; };
     const float* const key = w.k + j * w.k_stride;
     float* const dk = w.dk + j * w.dk_stride;
-    weighted_sum(count, [&](long n) { return w.weight[link(n)]; },
-                 [&](long n, long c, auto part) { return load_part(w.dout + g.query[begin + n] * w.dout_stride + c, part); },
-                 w.columns, 1.f, w.add, w.dv + j * w.dv_stride);
+    weighted_sum(
+        count, [&](long n) { return w.weight[link(n)]; },
+        [&](long n, long c, auto part) { return load_part(w.dout + g.query[begin + n] * w.dout_stride + c, part); },
+        w.columns, 1.f, w.add, w.dv + j * w.dv_stride);
     if (kind == form::dot) {
-      weighted_sum(count, along, [&](long n, long c, auto part) { return load_part(query(n) + c, part); }, w.depth, w.scale,
-                   w.add, dk);
+      weighted_sum(
+          count, along, [&](long n, long c, auto part) { return load_part(query(n) + c, part); }, w.depth, w.scale,
+          w.add, dk);
     } else if (kind == form::distance) {
-      weighted_sum(count, along,
-                   [&](long n, long c, auto part) { return load_part(query(n) + c, part) - load_part(key + c, part); },
-                   w.depth, 2 * w.scale, w.add, dk);
+      weighted_sum(
+          count, along,
+          [&](long n, long c, auto part) { return load_part(query(n) + c, part) - load_part(key + c, part); }, w.depth,
+          2 * w.scale, w.add, dk);
     } else {
       for (long c = 0; c < w.depth && !w.add; ++c) dk[c] = 0;
       alignas(64) float slopes[links_at_a_time];
       for (long n = 0; n < count && !w.rule->row().blind; n += links_at_a_time) {
         const long links = count - n < links_at_a_time ? count - n : links_at_a_time;
         for (long m = 0; m < links_at_a_time; ++m) slopes[m] = m < links ? along(n + m) : 0;
-        pairs.pack(links, [&](long m) { return query(n + m); }, [&](long) { return key; });
+        pairs.pack(
+            links, [&](long m) { return query(n + m); }, [&](long) { return key; });
         pairs.clear_gradients();
         // What the similarity learns has been summed along queries.
         float* const ignored[] = {pairs.ignored};

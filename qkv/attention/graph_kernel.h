@@ -1,5 +1,5 @@
-// What the graph kernel does: rows of one head of one sequence over the links of a graph, and, on the way back, its keys
-// over the same links.
+// What the graph kernel does: rows of one head of one sequence over the links of a graph, and, on the way back, its
+// keys over the same links.
 #pragma once
 #include "qkv/attention/graph.h"
 #include "qkv/attention/problem.h"
@@ -11,16 +11,16 @@ namespace qkv {
 struct graph_work {
   const formula* rule;
   const graph::lists* links;
-  tile where;                       ///< batch, head, offset, all_rows, all_keys
-  long depth, columns;              ///< D, E
+  tile where;           ///< batch, head, offset, all_rows, all_keys
+  long depth, columns;  ///< D, E
   float scale;
-  const float* sink;                ///< this head's, or null
-  float unit_reach, least_reach;    ///< threshold.h
+  const float* sink;              ///< this head's, or null
+  float unit_reach, least_reach;  ///< threshold.h
   const float *q, *k, *v;
   long q_stride, k_stride, v_stride;
-  float *out, *lse;                 ///< forward
+  float *out, *lse;  ///< forward
   long out_stride, lse_stride;
-  const float* dout;                ///< backward
+  const float* dout;  ///< backward
   long dout_stride;
   float *dq, *dk, *dv;
   long dq_stride, dk_stride, dv_stride;

@@ -20,7 +20,8 @@ void check_graphs(const char* operation, const problem& x, const graphs& links) 
            text(long(links.all().size())) + " graphs");
   for (const sequence& s : all)
     if (const graph& g = links.of(s.number); g.queries() != s.queries || g.keys() != s.keys)
-      refuse(operation, "a graph of " + text(s.queries) + " queries and " + text(s.keys) + " keys for sequence " + text(s.number),
+      refuse(operation,
+             "a graph of " + text(s.queries) + " queries and " + text(s.keys) + " keys for sequence " + text(s.number),
              "one of " + text(g.queries()) + " queries and " + text(g.keys()) + " keys");
 }
 
@@ -42,7 +43,8 @@ struct gradient_views {
 
 class graph_pass {
  public:
-  graph_pass(const formula& f, const problem& x, const graphs& links, const prepared_problem& prepared, workspace::state& w)
+  graph_pass(const formula& f, const problem& x, const graphs& links, const prepared_problem& prepared,
+             workspace::state& w)
       : formula_(f), x_(x), links_(links), prepared_(prepared), w_(w), kernel_(graph_kernels_now()) {
     list_sequences(x, sequences_);
     long most_keys = 0;
@@ -176,8 +178,8 @@ prepared_problem prepare_for_links(const formula& f, const problem& x, workspace
 
 }  // namespace
 
-void graph_attention_into(const formula& f, const problem& x, const graphs& links, view<float, 4> out, view<float, 3> lse,
-                          workspace& w) {
+void graph_attention_into(const formula& f, const problem& x, const graphs& links, view<float, 4> out,
+                          view<float, 3> lse, workspace& w) {
   check("graph attention", f, x);
   check_fused("graph attention", f);
   check_graphs("graph attention", x, links);

@@ -11,7 +11,8 @@ constexpr long links_at_a_time = 64;  // of a similarity that is no dot product;
 
 /// to += or = factor * sum over n of coefficient(n) * value(n, c, part), for c below `columns`.  A coefficient of 0
 /// leaves no trace of its value.
-void weighted_sum(long count, const auto& coefficient, const auto& value, long columns, float factor, bool add, float* to) {
+void weighted_sum(long count, const auto& coefficient, const auto& value, long columns, float factor, bool add,
+                  float* to) {
   long c = 0;
   for (; c + 4 * width <= columns; c += 4 * width) {
     reals s[4] = {0.f, 0.f, 0.f, 0.f};
@@ -48,8 +49,12 @@ constexpr auto square_term = [](reals a, reals b, reals s) { return fma(a - b, a
 /// Pairs of a query and a key, laid out for the formula's loops; their gradients beside them.
 struct packed_links {
   packed_links(float* scratch, long channels)
-      : depth(channels), q(scratch), k(q + links_at_a_time * depth), dq(k + links_at_a_time * depth),
-        dk(dq + links_at_a_time * depth), ignored(dk + links_at_a_time * depth) {}
+      : depth(channels),
+        q(scratch),
+        k(q + links_at_a_time * depth),
+        dq(k + links_at_a_time * depth),
+        dk(dq + links_at_a_time * depth),
+        ignored(dk + links_at_a_time * depth) {}
   static constexpr long floats(long depth) { return rounded_up((4 * links_at_a_time + 1) * depth, 16); }
 
   void pack(long count, const auto& query, const auto& key) {
@@ -78,10 +83,17 @@ struct packed_links {
 class graph_row {
  public:
   graph_row(const graph_work& work, long most_keys)
-      : w(work), kind(w.rule->similarity_form()), pitch(rounded_up(most_keys, tile_columns)), raw(w.scratch),
-        scores(raw + pitch), weight(scores + pitch), slope(weight + pitch),
-        places(reinterpret_cast<std::int32_t*>(slope + pitch)), truth(places + pitch),
-        number(reinterpret_cast<long*>(truth + pitch)), pairs(slope + 5 * pitch, w.depth) {
+      : w(work),
+        kind(w.rule->similarity_form()),
+        pitch(rounded_up(most_keys, tile_columns)),
+        raw(w.scratch),
+        scores(raw + pitch),
+        weight(scores + pitch),
+        slope(weight + pitch),
+        places(reinterpret_cast<std::int32_t*>(slope + pitch)),
+        truth(places + pitch),
+        number(reinterpret_cast<long*>(truth + pitch)),
+        pairs(slope + 5 * pitch, w.depth) {
     level.rule = w.rule, level.sink = w.sink, level.unit_reach = w.unit_reach, level.least_reach = w.least_reach;
     level.cuts = &cut;
   }
@@ -150,13 +162,16 @@ class graph_row {
     } else if (kind == form::pairwise) {
       for (long n = 0; n < count; n += links_at_a_time) {
         const long links = count - n < links_at_a_time ? count - n : links_at_a_time;
-        pairs.pack(links, [&](long) { return query_row(); }, [&](long m) { return key(n + m); });
+        pairs.pack(
+            links, [&](long) { return query_row(); }, [&](long m) { return key(n + m); });
         w.rule->similarities(pairs.channels(), w.scale, raw + n);
       }
     } else {
       const auto row = [&](long n) { return key(n); };
-      if (kind == form::dot) pair_sums(query_row(), count, row, w.depth, product_term, w.scale, raw);
-      else pair_sums(query_row(), count, row, w.depth, square_term, -w.scale, raw);
+      if (kind == form::dot)
+        pair_sums(query_row(), count, row, w.depth, product_term, w.scale, raw);
+      else
+        pair_sums(query_row(), count, row, w.depth, square_term, -w.scale, raw);
     }
   }
 };

@@ -206,13 +206,13 @@ class key_scores {
     if (normal == normalised::yes && w.rule->closed_form() == closed::exponential) {
       const reals unit = stored ? log2_e : 1.f, rest = h->lse_rest[first_row + row];
       for (long c = 0; c < n; c += width) {
-        const reals s = load(x + c), y = fma(s, unit, -reals(level)) - rest;
+        const reals s = load(x + c), y = ((s - reals(level)) - rest) * unit;
         const reals e = keep(!(y < reals(-126.f)) && s != reals(-infinity), exp2(y, 0));  // no link, not even in a NaN row
         store(x + c, e), store(a + c, e);
       }
     } else {
       const bool shifts = normal == normalised::yes;
-      w.rule->activate(x, n, shifts ? level : 0, shifts ? w.unit_reach : 0, x, a);
+      w.rule->activate(x, n, shifts ? level : 0, shifts ? w.unit_reach - h->lse_rest[first_row + row] : 0, x, a);
       if (normal != normalised::by_division) return;
       const reals part = level == -infinity ? 0.f : __builtin_expf(-level);
       for (long c = 0; c < n; c += width) store(x + c, load(x + c) * part), store(a + c, load(a + c) * part);

@@ -39,18 +39,17 @@ class learned_gradients {
     std::fill_n(private_, pieces * floats_ + sinks_, 0.f);
   }
   bool has_sink() const { return sinks_ > 0; }
-  float& of_sink(long query_block) { return private_[query_block]; }
-  /// The derivative of the sink's weight in a row of this level; 0 where there is no sink.
-  float sink_slope(long head, float level, float unit_reach) const {
+  float& sink_sum(long query_block) { return private_[query_block]; }
+  /// The sink's weight in a row of this level, and its derivative; 0 where there is no sink.
+  row_totals of_sink(long head, float level, float unit_reach) const {
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    if (!sink_ || level == -infinity) return 0;
+    if (!sink_ || level == -infinity) return {};
     const float sink = formula_.sink()->data<float>()[head];
-    if (formula_.closed_form() == closed::exponential) return std::exp(sink - level);
-    float scores[16], weights[16], slopes[16];
+    if (formula_.closed_form() == closed::exponential) return {std::exp(sink - level), std::exp(sink - level)};
+    float scores[16];
     std::fill_n(scores, 16, -infinity);
     scores[0] = sink;
-    formula_.activate(scores, 16, level, unit_reach, weights, slopes);
-    return slopes[0];
+    return formula_.activation_totals(scores, 16, level, unit_reach);
   }
   /// One array a parameter that kernels add to; returns how many.
   std::size_t of_piece(long piece, float** to) const {

@@ -1,6 +1,7 @@
 // The two passes over a problem whose arguments have been checked and whose queries and keys are prepared.
 #pragma once
 #include "qkv/attention/forward_kernel.h"
+#include "qkv/attention/narrow.h"
 #include "qkv/attention/prepare.h"
 
 namespace qkv {
@@ -8,6 +9,10 @@ namespace qkv {
 /// out [B, T, H, E], lse [B, T, H]: see attention_into.
 void run_forward(const formula&, const problem&, const prepared_problem&, view<float, 4> out, view<float, 3> lse,
                  workspace::state&);
+
+/// The same over keys and values that are narrow; those of `shapes` are never read.
+void run_forward(const formula&, const problem& shapes, const narrow_problem&, const prepared_problem&,
+                 view<float, 4> out, view<float, 3> lse, workspace::state&);
 
 /// Which links of each row top-k keeps, cuts [B, H, T].  Cost: a forward pass without the blend.
 void find_cuts(const formula&, const problem&, const prepared_problem&, row_cut* cuts, workspace::state&);

@@ -130,6 +130,14 @@ prepared_problem prepare(const formula& f, const problem& x, workspace::state& w
   return {x.q, x.k};
 }
 
+prepared_problem prepare_queries(const formula& f, const problem& x, workspace::state& w) {
+  if (f.projection()) return projected(*f.projection(), x, w);
+  if (f.prepare() != vectors::unit) return {x.q, x.k};
+  const auto q = dense(w.prepared_queries, x.q.sizes);
+  each_stretch(x.q, q, [](const prepared_rows& rows, auto...) { prepare_kernels_now().unit(rows); });
+  return {q, x.k};
+}
+
 void prepare_backward(const formula& f, const problem& x, const prepared_problem& p, view<float, 4> dq, view<float, 4> dk,
                       std::span<float* const> learned, workspace::state& w) {
   if (f.prepare() == vectors::unit) {

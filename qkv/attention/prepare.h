@@ -14,6 +14,9 @@ struct prepared_problem {
 /// Cost: O((T + S) D) time and memory, none of it for dot products and lambdas; a matrix costs D^2 a query.
 prepared_problem prepare(const formula&, const problem&, workspace::state&);
 
+/// The queries alone; k is as given.
+prepared_problem prepare_queries(const formula&, const problem&, workspace::state&);
+
 /// From gradients of the prepared queries and keys to those of the given ones, in place, and of the matrix.
 void prepare_backward(const formula&, const problem&, const prepared_problem&, view<float, 4> dq, view<float, 4> dk,
                       std::span<float* const> learned, workspace::state&);

@@ -41,7 +41,7 @@ void pack_queries(const packing_work& w) {
     if (i < w.rows) {
       const float *const a = w.out + i * w.out_stride, *const b = w.dout + i * w.dout_stride;
       if (mean_of_output) delta = dot_of(a, b, w.columns);
-      lse = double(w.lse[i * w.lse_stride]) * (softmax ? 1.4426950408889634 : 1);
+      lse = double(w.lse[i * w.lse_stride]) * (softmax && unit != 1 ? 1.4426950408889634 : 1);
       if (softmax && lse == double(-infinity)) lse = double(infinity);  // a row without a link: its weights are 2^-infinity
     }
     w.to.squares[first + i] = kind == form::distance && i < w.rows ? -w.scale * unit * w.query_squares[i] : 0;

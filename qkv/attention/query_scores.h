@@ -17,7 +17,7 @@ constexpr int most_key_panels = forward_key_side / tile_columns;
 class query_scores {
  protected:
   query_scores(const forward_work& work, float* packed_queries, bool stores)
-      : w(work), kind(w.rule->similarity_form()), stored(stores), blind(w.rule->row().blind),
+      : w(work), kind(form_of(work)), stored(stores || kind == form::pairwise), blind(w.rule->row().blind),
         live_panels(int((w.where.rows + tile_rows - 1) / tile_rows)), q(packed_queries) {
     const float unit = stored ? 1.f : log2_e;
     const float factor = kind == form::pairwise ? 1.f : kind == form::distance ? 2 * w.scale * unit : w.scale * unit;
@@ -37,8 +37,10 @@ class query_scores {
     first_key = block * w.key_block;
     keys = w.where.all_keys - first_key < w.key_block ? w.where.all_keys - first_key : w.key_block;
     key_panels = int((keys + tile_columns - 1) / tile_columns);
-    k = w.head.keys + block * w.key_block * w.depth;
-    exact = finite && w.head.sizes[block] != value_sizes::not_finite;
+    const long at = w.narrow ? 0 : block;
+    k = w.head.keys + at * w.key_block * w.depth;
+    sizes = w.head.sizes[at];
+    exact = finite && sizes != value_sizes::not_finite;
     if (block_is_full) {
       for (int i = 0; i < live_panels; ++i)
         for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
@@ -127,6 +129,7 @@ class query_scores {
   long first_key = 0, keys = 0;
   int key_panels = 0;
   bool exact = true;         // neither NaN nor infinity in queries, keys or values
+  value_sizes sizes = value_sizes::ordinary;
   const float* k = nullptr;
   int from[panels], to[panels];
   cover how[panels][most_key_panels];
@@ -137,6 +140,11 @@ class query_scores {
     tile_sums s;
     product<Kind>(i, j, s);
     s.store_to(at, pitch);
+  }
+  // Narrow keys have no squares beside them: their distances are taken channel by channel.
+  static form form_of(const forward_work& w) {
+    const form f = w.rule->similarity_form();
+    return w.narrow && f == form::distance ? form::pairwise : f;
   }
   // Squares that overflow, or are NaN, say nothing of the distance.
   void distant_tile(int i, int j, float* at) const {

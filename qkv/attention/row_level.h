@@ -101,12 +101,12 @@ class whole_row {
       at = next;
       if (settled) break;
     }
-    const float level = most + at;
-    for (int n = 0; n < count; ++n) w.rule->activate(scores(n), length(n), level, w.unit_reach, scores(n), nullptr);
-    return level;
+    for (int n = 0; n < count; ++n)
+      w.rule->activate(scores(n), length(n), most, w.unit_reach - at, scores(n), nullptr);
+    return most + at;
   }
   row_totals totals(float most, float above) const {
-    const auto of = [&](const float* x, long n) { return w.rule->activation_totals(x, n, most + above, w.unit_reach); };
+    const auto of = [&](const float* x, long n) { return w.rule->activation_totals(x, n, most, w.unit_reach - above); };
     row_totals t{};
     for (int n = 0; n < count; ++n) {
       const row_totals one = of(scores(n), length(n));

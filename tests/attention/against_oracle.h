@@ -42,12 +42,19 @@ inline void poison_some(const tensor& x, poison how, std::uint64_t seed) {
       x.at<float>(b, i, d.below(x.dim(2)), d.below(x.dim(3))) = float(what[int(how)] * (d.chance(0.5) ? 1 : -1));
 }
 
+/// Makes every product of a query and a key, scaled, greater by about `shift`.
+inline void shift_products(const tensor& q, const tensor& k, double shift, double scale) {
+  q.slice(3, 0, 1).fill(1);
+  k.slice(3, 0, 1).fill(shift / (scale == 0 ? 1 / std::sqrt(double(q.dim(3))) : scale));
+}
+
 inline attention_inputs inputs_of(const attention_case& c) {
   const long B = c.rows(), H = c.key_heads * c.group;
   const tensor q = normal({B, c.extent(c.query_side), H, c.channels}, c.seed + 1, dtype::float32, c.size);
   const tensor k = normal({B, c.extent(c.key_side), c.key_heads, c.channels}, c.seed + 2, dtype::float32);
   const tensor v = normal({B, c.extent(c.key_side), c.key_heads, c.values}, c.seed + 3, dtype::float32);
   const tensor dout = normal({B, c.extent(c.query_side), H, c.values}, c.seed + 4, dtype::float32);
+  if (c.shift != 0 && c.shifted == shifting::by_channel) shift_products(q, k, c.shift, c.scale);
   if (c.poisoned != poison::nothing) {
     // An infinite score has no derivative in most scores, similarities and weightings.  Where weights sum to 1 a NaN takes
     // its row with it; elsewhere it meets a derivative of 0, and whether that makes NaN is nobody's business.
@@ -151,6 +158,9 @@ inline std::string differences_in_words(const attention_case& c, const attention
   closeness close{1, 3e-5 * c.size};
   // Scores are rounded as large as they are: a squared distance, or a sum of products that nothing scales, grows with D.
   if (c.similar.kind != 0) close.tolerance *= 1 + double(c.channels) / 20;
+  close.tolerance *= 1 + std::abs(c.shift) / 20;  // and a shifted score is rounded where it lands
+  // A row's dS sum to 0 but for lse's rounding; the channel that shifts multiplies what they miss it by.
+  const double channel = c.shift != 0 && c.shifted == shifting::by_channel ? 1 + std::abs(c.shift) / 4 : 1;
   // Sums of gradients cancel: 1e30 in the values leaves its rounding in what should sum to 0.
   if (c.poisoned == poison::huge) close.size = 1e31;
   // A score of -infinity in a row that is NaN: for the oracle the link is masked, the engine sends its key NaN.
@@ -160,6 +170,7 @@ inline std::string differences_in_words(const attention_case& c, const attention
     // Gradients of keys and learned tensors sum over queries what may cancel; a slope's terms are as large as
     // distances.
     const double places = double(c.group * c.extent(c.query_side) + c.extent(c.key_side) + std::abs(c.align.offset));
+    if (n >= 2) here.tolerance *= channel;
     if (n >= 3) here.tolerance *= 2 + places / 50;
     if (n >= 3) here.nan_may_spread = c.poisoned != poison::nothing && has_scores_of_minus_infinity;
     if (n >= 5) here.size = std::max({close.size, c.size, places});

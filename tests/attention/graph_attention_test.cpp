@@ -59,7 +59,8 @@ TEST_P(GraphAttention, EdgesInAnyOrderGiveTheSameBits) {
   const given x;
   std::vector<edge> edges = some_edges();
   const graph as_drawn(40, 50, edges);
-  std::ranges::sort(edges, [](const edge& a, const edge& b) { return std::pair(a.query, a.key) < std::pair(b.query, b.key); });
+  std::ranges::sort(edges,
+                    [](const edge& a, const edge& b) { return std::pair(a.query, a.key) < std::pair(b.query, b.key); });
   const graph sorted(40, 50, edges);
   expect_same_bits(all_of(graph_attention_forward(x.q, x.k, x.v, as_drawn), x.dout),
                    all_of(graph_attention_forward(x.q, x.k, x.v, sorted), x.dout));
@@ -88,7 +89,8 @@ TEST_P(GraphAttention, OfEveryLinkIsAttention) {
   for (long i = 0; i < 40; ++i)
     for (long j = 0; j < 50; ++j) edges.push_back({i, j});
   EXPECT_LT(difference(graph_attention(x.q, x.k, x.v, graph(40, 50, edges), causal, softcap(5)),
-                       attention(x.q, x.k, x.v, causal, softcap(5))), 1e-5);
+                       attention(x.q, x.k, x.v, causal, softcap(5))),
+            1e-5);
 }
 
 TEST_P(GraphAttention, OfNoEdgesGivesZeros) {
@@ -112,29 +114,35 @@ TEST_P(GraphAttention, NeverLooksAtAKeyWithoutAnEdge) {
 
 QKV_ON_EVERY_SET(GraphAttention);
 
-// Velickovic et al. 2018, eq. 1 to 4: alpha_ij = softmax over j of LeakyReLU(a1 . W h_i + a2 . W h_j).  The two products
-// are a query and a key of one channel.
+// Velickovic et al. 2018, eq. 1 to 4: alpha_ij = softmax over j of LeakyReLU(a1 . W h_i + a2 . W h_j).  The two
+// products are a query and a key of one channel.
 TEST(GraphAttentionNetwork, IsASumOfTwoScoresUnderALeakySlope) {
   const graph neighbours(3, 3, {{0, 0}, {0, 1}, {1, 1}, {1, 2}, {2, 2}, {2, 0}, {2, 1}});
-  const tensor of_query({1, 3, 1, 1}, {0.5, -1, 2}), of_key({1, 3, 1, 1}, {-1, 0.25, 1}), features({1, 3, 1, 1}, {1, 10, 100});
-  const tensor out = graph_attention(of_query, of_key, features, neighbours, similarity([](auto q, auto k) { return q + k; }),
-                                     [](auto s, auto) { return max(s, 0.2 * s); });
+  const tensor of_query({1, 3, 1, 1}, {0.5, -1, 2}), of_key({1, 3, 1, 1}, {-1, 0.25, 1}),
+      features({1, 3, 1, 1}, {1, 10, 100});
+  const tensor out =
+      graph_attention(of_query, of_key, features, neighbours, similarity([](auto q, auto k) { return q + k; }),
+                      [](auto s, auto) { return max(s, 0.2 * s); });
   const auto leaky = [](double s) { return std::exp(s > 0 ? s : 0.2 * s); };
   const double a = leaky(0.5 - 1), b = leaky(0.5 + 0.25), c = leaky(-1 + 0.25), d = leaky(0);
   const double e = leaky(2 - 1), f = leaky(2.25), g = leaky(3);
   EXPECT_LT(difference(out, tensor({1, 3, 1, 1}, {(a * 1 + b * 10) / (a + b), (c * 10 + d * 100) / (c + d),
-                                                  (e * 1 + f * 10 + g * 100) / (e + f + g)})), 1e-4);
+                                                  (e * 1 + f * 10 + g * 100) / (e + f + g)})),
+            1e-4);
 }
 
 TEST(GraphAttentionErrors, SayWhichGraphDoesNotFit) {
   const given x;
   const graph fits(40, 50, {}), other(40, 49, {});
   const auto said = [&](const graphs& g) { return message_of([&] { graph_attention(x.q, x.k, x.v, g); }); };
-  EXPECT_EQ(said(other), "graph attention: expected a graph of 40 queries and 50 keys for sequence 0; found one of 40 "
-                         "queries and 49 keys");
-  EXPECT_EQ(said(std::vector{fits, other}), "graph attention: expected a graph of 40 queries and 50 keys for sequence 1; "
-                                            "found one of 40 queries and 49 keys");
-  EXPECT_EQ(said(std::vector{fits}), "graph attention: expected one graph, or one for each of 2 sequences; found 1 graphs");
+  EXPECT_EQ(said(other),
+            "graph attention: expected a graph of 40 queries and 50 keys for sequence 0; found one of 40 "
+            "queries and 49 keys");
+  EXPECT_EQ(said(std::vector{fits, other}),
+            "graph attention: expected a graph of 40 queries and 50 keys for sequence 1; "
+            "found one of 40 queries and 49 keys");
+  EXPECT_EQ(said(std::vector{fits}),
+            "graph attention: expected one graph, or one for each of 2 sequences; found 1 graphs");
   EXPECT_THAT(message_of([&] { graph_attention_forward(x.q, x.k, x.v, fits).backward(x.q); }),
               testing::HasSubstr("graph attention backward: expected dout [2, 40, 6, 20]"));
 }

@@ -33,14 +33,18 @@ TEST(Graph, MayBeEmpty) {
 }
 
 TEST(Graph, SaysWhichEdgeIsOutside) {
-  EXPECT_EQ(message_of([] { graph(2, 3, {{0, 1}, {2, 1}}); }),
+  EXPECT_EQ(message_of([] {
+              graph(2, 3, {{0, 1}, {2, 1}});
+            }),
             "graph: expected edges from queries 0 to 1 to keys 0 to 2; found an edge from query 2 to key 1");
   EXPECT_THAT(message_of([] { graph(2, 3, {{0, -1}}); }), HasSubstr("found an edge from query 0 to key -1"));
   EXPECT_EQ(message_of([] { graph(-1, 3, {}); }), "graph: expected queries from 0 to 1073741824; found -1");
 }
 
 TEST(Graph, RefusesAnEdgeGivenTwice) {
-  EXPECT_EQ(message_of([] { graph(2, 3, {{1, 2}, {0, 0}, {1, 2}}); }),
+  EXPECT_EQ(message_of([] {
+              graph(2, 3, {{1, 2}, {0, 0}, {1, 2}});
+            }),
             "graph: expected each edge once; found an edge from query 1 to key 2 twice");
 }
 

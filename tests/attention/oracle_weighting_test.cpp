@@ -164,7 +164,7 @@ TEST_F(OracleWeighting, LambdasWithAndWithoutASumOfOne) {
   expect_gradients({}, q, k, v, weighting{cube, normalised::yes});
 }
 
-TEST_F(OracleWeighting, LevelsAreTheScoresThatWouldWeighOne) {
+TEST_F(OracleWeighting, LevelsAreLogSumExpOrTheScoreThatWouldWeighOne) {
   const auto soft = oracle::attention_forward(q, k, v),
              sunk = oracle::attention_forward(q, k, v, softmax_with_sink(sinks));
   EXPECT_NEAR(std::exp(sunk.lse.item({1, 4, 2})), std::exp(soft.lse.item({1, 4, 2})) + std::exp(sinks.item({2})),

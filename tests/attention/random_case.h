@@ -30,6 +30,9 @@ enum class storage { dense, heads_first, fused, gaps, time_first, kinds };
 /// What stands in a few of the keys and values.
 enum class poison { nothing, nan, infinite, huge };
 
+/// What shifts all scores: the last score, without or with a gradient (a bias over the keys), or a channel of q and k.
+enum class shifting { by_lambda, by_bias, by_channel };
+
 struct attention_case {
   std::uint64_t seed = 0;
   sequences::kind how = sequences::whole;
@@ -42,6 +45,8 @@ struct attention_case {
   part_choice similar{}, weighing{};
   double scale = 0;  ///< 0: the similarity's own
   double size = 1;   ///< of the numbers in q
+  double shift = 0;  ///< added to all scores: low ones and high ones are a weighting's hard cases
+  shifting shifted = shifting::by_lambda;
   poison poisoned = poison::nothing;
   std::array<storage, 8> stored{};  ///< q, k, v, out, dout, dq, dk, dv
 
@@ -133,6 +138,11 @@ inline attention_case random_case(std::uint64_t seed) {
   if (c.poisoned != poison::nothing)
     std::erase_if(c.scores, [](part_choice s) { return std::string(ready_scores()[s.kind].name) == "alibi"; });
   if (c.similar.kind != 0 || c.weighing.kind > 1) c.size = 1;  // their scores are large by themselves
+  if (c.poisoned == poison::nothing && c.size == 1 && d.chance(0.15)) {
+    c.shift = d.chance(0.7) ? d.uniform(-110, -90) : d.uniform(50, 70);
+    c.shifted = shifting(d.below(c.similar.kind == 0 ? 3 : 2));
+    if (d.chance(0.5)) c.mask = {{mask_tree::all, {1 + int(d.below(2)), std::uint64_t(d.below(1 << 30))}}};  // windows
+  }
   for (auto& s : c.stored) s = d.chance(0.5) ? storage::dense : storage(d.below(long(storage::kinds)));
   // Long sequences are tried with few heads and channels: the oracle is to take milliseconds.
   while (c.work() > 1.5e6) {
@@ -163,6 +173,10 @@ inline formula_ptr formula_of(const attention_case& c, std::shared_ptr<const mas
   const part_sizes sizes = c.sizes();
   std::vector<formula_ptr> scores;
   for (auto [kind, seed] : c.scores) scores.push_back(ready_scores()[kind].make(seed, sizes));
+  if (c.shift != 0 && c.shifted == shifting::by_bias)
+    scores.push_back(make_formula(additive_bias(tensor::full({1, 1, 1, sizes.keys}, c.shift))));
+  if (c.shift != 0 && c.shifted == shifting::by_lambda)
+    scores.push_back(make_formula([shift = c.shift](auto x, auto) { return x + shift; }));
   return std::make_shared<composed_formula>(ready_similarities()[c.similar.kind].make(c.similar.seed, sizes),
                                             ready_weightings()[c.weighing.kind].make(c.weighing.seed, sizes),
                                             c.scale == 0 ? nullptr : &c.scale, std::move(mask), scores);
@@ -190,9 +204,12 @@ inline std::string to_string(const attention_case& c) {
   s += c.align.from_end ? ", bottom_right" : fmt::format(", queries_start_at({})", c.align.offset);
   s += fmt::format(", mask {}, scores", c.mask.empty() ? "none" : to_string(c.mask[0]));
   for (auto [kind, seed] : c.scores) s += fmt::format(" {}#{}", ready_scores()[kind].name, seed);
-  s += fmt::format("{}, {}#{}, {}#{}, scale {}, q times {}, storage ", c.scores.empty() ? " none" : "",
+  s += fmt::format("{}, {}#{}, {}#{}, scale {}, q times {}, ", c.scores.empty() ? " none" : "",
                    ready_similarities()[c.similar.kind].name, c.similar.seed, ready_weightings()[c.weighing.kind].name,
                    c.weighing.seed, c.scale, c.size);
+  const char* shifters[] = {"a lambda", "a bias", "a channel"};
+  if (c.shift != 0) s += fmt::format("shifted by {} by {}, ", c.shift, shifters[int(c.shifted)]);
+  s += "storage ";
   for (storage one : c.stored) s += fmt::format("{}", int(one));
   return s + poisons[int(c.poisoned)];
 }
@@ -222,6 +239,8 @@ inline std::vector<attention_case> smaller(const attention_case& c) {
   if (c.weighing.kind != 0) with([](auto& x) { x.weighing = {}; });
   if (c.scale != 0) with([](auto& x) { x.scale = 0; });
   if (c.size != 1) with([](auto& x) { x.size = 1; });
+  if (c.shift != 0) with([](auto& x) { x.shift = 0; });
+  if (c.shifted != shifting::by_lambda) with([](auto& x) { x.shifted = shifting::by_lambda; });
   if (c.poisoned != poison::nothing) with([](auto& x) { x.poisoned = poison::nothing; });
   if (c.stored != std::array<storage, 8>{}) with([](auto& x) { x.stored = {}; });
   if (c.lengths.size() > 1) {

@@ -39,16 +39,17 @@ inline graph_case graph_case_of(const attention_case& c) {
   }
   mask_tree with_links{mask_tree::all, nullptr, {mask_tree{mask_tree::all, make_formula(dense_mask(flags)), {}}}};
   if (!c.mask.empty()) with_links.branches.push_back(*tree_of(c.mask[0], c.sizes()));
-  return {shared ? graphs(each[0]) : graphs(each), formula_of(c), formula_of(c, std::make_shared<mask_tree>(with_links))};
+  return {shared ? graphs(each[0]) : graphs(each), formula_of(c),
+          formula_of(c, std::make_shared<mask_tree>(with_links))};
 }
 
-inline attention_results run_graph(const attention_case& c, const formula& f, const graphs& links, const attention_inputs& x,
-                                   workspace& w) {
+inline attention_results run_graph(const attention_case& c, const formula& f, const graphs& links,
+                                   const attention_inputs& x, workspace& w) {
   const problem p = problem_of_case(c, x);
   const attention_results r = unwritten_results(c, f, x);
   graph_attention_into(f, p, links, r.out.view<float, 4>(), r.lse.view<float, 3>(), w);
-  graph_attention_backward_into(f, p, links, x.dout.view<const float, 4>(), r.dq.view<float, 4>(), r.dk.view<float, 4>(),
-                                r.dv.view<float, 4>(), data_of(r.learned), w);
+  graph_attention_backward_into(f, p, links, x.dout.view<const float, 4>(), r.dq.view<float, 4>(),
+                                r.dk.view<float, 4>(), r.dv.view<float, 4>(), data_of(r.learned), w);
   return r;
 }
 
