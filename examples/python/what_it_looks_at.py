@@ -27,8 +27,15 @@ for word, place in zip(words, found.top_keys[0, :, 0, 0]):
 # A long text: entropy of every row without a matrix of all tokens by all tokens.
 q, k = (rng.standard_normal((1, 8192, 1, 32), dtype=numpy.float32) for _ in range(2))
 entropy = qkv.attention_statistics(q, k, qkv.causal, top=0).entropy
-print(
-    f"entropy grows with the number of keys: {entropy[0, 10, 0]:.1f} at the tenth token, {entropy[0, -1, 0]:.1f} at the last"
-)
+print(f"entropy grows with the keys: {entropy[0, 10, 0]:.1f} at the tenth token, {entropy[0, -1, 0]:.1f} at the last")
 
 # prints
+# Picture(1 of 7 x 7 cells; .save('name.svg') or .save('name.png') writes it)
+# he       sees nothing
+# likes    has no twin
+# the      has no twin
+# school   has no twin
+# that     has no twin
+# she      has no twin
+# likes    looks most at likes
+# entropy grows with the keys: 1.9 at the tenth token, 8.6 at the last

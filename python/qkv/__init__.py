@@ -4,8 +4,8 @@
     out = qkv.attention(q, k, v, qkv.causal & qkv.sliding_window(256), qkv.softcap(30))
     out = qkv.attention(q, k, v, score=lambda s, at: 30 * qkv.tanh(s / 30), mask=lambda at: at.query >= at.key)
 
-Lambdas are traced once and interpreted tile by tile: fused, tiles without a link skipped, differentiable, and no compiler
-is needed.  Inside them write qkv.where(condition, a, b) for `if`, and &, |, ~ between conditions.
+Lambdas are traced once and interpreted tile by tile: fused, tiles without a link skipped, differentiable, and no
+compiler is needed.  Inside them write qkv.where(condition, a, b) for `if`, and &, |, ~ between conditions.
 """
 
 from .calls import Gradients, attention, attention_backward, set_threads, threads, tiles, weights

@@ -45,7 +45,8 @@ class Gradients:
         return list(self._learned)
 
     def __repr__(self):
-        return f"Gradients(dq {list(self.dq.shape)}, dk {list(self.dk.shape)}, dv {list(self.dv.shape)}, {len(self._learned)} learned)"
+        shapes = f"dq {list(self.dq.shape)}, dk {list(self.dk.shape)}, dv {list(self.dv.shape)}"
+        return f"Gradients({shapes}, {len(self._learned)} learned)"
 
 
 def attention(
@@ -76,8 +77,8 @@ def attention(
         float32, any strides with unit stride in the last axis, read without a copy; float16 and bfloat16 (with the
         package ml_dtypes) are computed in float32 and come back as they are.  NumPy arrays, or anything with DLPack.
         layout="BHTD": [B, H, T, D], [B, G, S, D], [B, G, S, E], also without a copy.
-    parts, in any order, each optional: qkv.causal, qkv.softcap(30), qkv.sparsemax, ..., or a lambda: `lambda at: ...` is
-        a mask, `lambda s, at: ...` a score.  The keywords take the same by name; besides,
+    parts, in any order, each optional: qkv.causal, qkv.softcap(30), qkv.sparsemax, ..., or a lambda: `lambda at: ...`
+        is a mask, `lambda s, at: ...` a score.  The keywords take the same by name; besides,
         mask   an array of flags [B|1, H|1, T|1, S] (true: a link), or an additive one of floats (-inf: no link)
         bias   an array added to the scores [B|1, H|1, T|1, S], learned; leading axes may be left out
         scale  a number that replaces 1 / sqrt(D)

@@ -1,7 +1,7 @@
 """Values of many links at once: what a lambda sees when it is traced, and the expression it builds.
 
-A lambda is called once.  It is given proxies in place of numbers; every operator makes a new proxy that remembers how it
-was made.  The result is an expression, which `program.py` writes down for the engine.
+A lambda is called once.  It is given proxies in place of numbers; every operator makes a new proxy that remembers how
+it was made.  The result is an expression, which `program.py` writes down for the engine.
 """
 
 import builtins

@@ -1,7 +1,7 @@
 """FlexAttention's signatures (torch.nn.attention.flex_attention): the same functions, on NumPy arrays or torch tensors.
 
-score_mod(score, b, h, q_idx, kv_idx) and mask_mod(b, h, q_idx, kv_idx) are traced once; no block mask is built, since the
-engine asks the mask itself about whole tiles.
+score_mod(score, b, h, q_idx, kv_idx) and mask_mod(b, h, q_idx, kv_idx) are traced once; no block mask is built, since
+the engine asks the mask itself about whole tiles.
 """
 
 from . import calls
@@ -74,14 +74,16 @@ def flex_attention(
     """
     if "prob_mod" in unknown:
         raise NotImplementedError(
-            "flex_attention: prob_mod, a function on the probabilities, is not supported; a function of each score is a "
+            "flex_attention: prob_mod, a function on the probabilities, is not supported; a function of each score "
+            "is a "
             "weighting: qkv.attention(..., weighting=lambda x: ...), and dropout is qkv.dropout(rate, seed)"
         )
     if unknown:
         raise TypeError(f"flex_attention: unexpected argument {next(iter(unknown))!r}")
     if key.shape[1] != query.shape[1] and not enable_gqa:
         raise ValueError(
-            f"flex_attention: expected as many key heads as query heads, {query.shape[1]}; found {key.shape[1]} (enable_gqa=True "
+            f"flex_attention: expected as many key heads as query heads, {query.shape[1]}; found {key.shape[1]} "
+            "(enable_gqa=True "
             "lets heads share keys)"
         )
     parts = [top_left]

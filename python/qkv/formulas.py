@@ -23,12 +23,13 @@ from .tracing import count_arguments
 
 
 def part_of(x):
-    """A part, or a lambda told apart by its arguments: (at) is a mask, (s, at) a score.  Raises TypeError for others."""
+    """A part, or a lambda told apart by its arguments: (at) is a mask, (s, at) a score.  Else raises TypeError."""
     if isinstance(x, Part):
         return x
     if lookups.is_array(x):
         raise TypeError(
-            "qkv: an array stands among the parts; flags go to mask=, numbers added to the scores to bias=, learned parameters "
+            "qkv: an array stands among the parts; flags go to mask=, numbers added to the scores to bias=, "
+            "learned parameters "
             "into their part, as in qkv.alibi(slopes) or qkv.score(lambda, slopes)"
         )
     if isinstance(x, type) or not callable(x):
@@ -43,11 +44,13 @@ def part_of(x):
         return Score(x)
     if arguments in (4, 5):
         raise TypeError(
-            "qkv: this lambda has FlexAttention's arguments; write lambda s, at: ... with at.batch, at.head, at.query and "
+            "qkv: this lambda has FlexAttention's arguments; write lambda s, at: ... with at.batch, at.head, "
+            "at.query and "
             "at.key (lambda at: ... for a mask), or call qkv.flex.flex_attention"
         )
     raise TypeError(
-        f"qkv: a lambda among the parts takes (at) or (s, at); this one takes {arguments} arguments (learned parameters follow "
+        f"qkv: a lambda among the parts takes (at) or (s, at); this one takes {arguments} arguments (learned "
+        "parameters follow "
         "the lambda: qkv.score(lambda, parameters...))"
     )
 

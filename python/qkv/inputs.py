@@ -70,7 +70,8 @@ def _readable(x, name):
     size = x.itemsize
     if x.shape[3] > 1 and x.strides[3] != size and x.size:
         raise ValueError(
-            f"attention: expected {name} with unit stride in its last axis; found a stride of {x.strides[3] // size}; pass "
+            f"attention: expected {name} with unit stride in its last axis; found a stride of "
+            f"{x.strides[3] // size}; pass "
             f"numpy.ascontiguousarray({name})"
         )
     if any(s % size for s in x.strides):
@@ -102,7 +103,7 @@ class Inputs:
         return numpy.ascontiguousarray(x, dtype=numpy.float64) if self.oracle else _readable(x, name)
 
     def new(self, sizes):
-        """Memory for a result [B, T, H, ...] such that it lies in order for the user: (for the engine, for the user)."""
+        """Memory for a result [B, T, H, ...] in order for the user: (as the engine sees it, as the user does)."""
         dtype = numpy.float64 if self.oracle else numpy.float32
         if self.layout == "BTHD" or self.oracle:
             inner = numpy.empty(sizes, dtype)
@@ -139,6 +140,7 @@ class Inputs:
             return
         other = LAYOUTS[1 - LAYOUTS.index(self.layout)]
         raise ValueError(
-            f"attention: expected query heads H a multiple of key heads G; found that keys have {k[2]} heads, which does not "
+            f"attention: expected query heads H a multiple of key heads G; found that keys have {k[2]} heads, "
+            "which does not "
             f'divide the queries\' {q[2]}; are the axes in the order of layout="{other}"?'
         )

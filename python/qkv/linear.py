@@ -31,8 +31,10 @@ def linear_attention(
 
         out[b, t, h] = scale * S_t' phi(q[b, t, h])
 
-        linear        S_t = S_{t-1} + k v'                     gated        S_t = exp(g) S_{t-1} + k v'
-        delta         S_t = S_{t-1} + b k (v - S_{t-1}' k)'    gated_delta  S_t = exp(g) S_{t-1} + b k (v - exp(g) S_{t-1}' k)'
+        linear       S_t = S_{t-1} + k v'
+        gated        S_t = exp(g) S_{t-1} + k v'
+        delta        S_t = S_{t-1} + b k (v - S_{t-1}' k)'
+        gated_delta  S_t = exp(g) S_{t-1} + b k (v - exp(g) S_{t-1}' k)'
 
     q [B, T, H, D]    k [B, S, G, D]    v [B, S, G, E]    returns [B, T, H, E]; types and layout as in qkv.attention
     features   phi of every channel of queries and keys: "identity", "relu", "elu_plus_one"

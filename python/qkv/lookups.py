@@ -99,7 +99,8 @@ class Parameter:
             values = values.astype(numpy.float32)
         if not values.flags.c_contiguous:
             raise ValueError(
-                f"qkv.parameter: expected a contiguous array; found strides {values.strides}; pass numpy.ascontiguousarray(it)"
+                f"qkv.parameter: expected a contiguous array; found strides {values.strides}; pass "
+                "numpy.ascontiguousarray(it)"
             )
         self.values, self.name, self.letters = values, name, letters
 
@@ -121,7 +122,8 @@ def _entry(owner, operation, indices):
     indices = indices if isinstance(indices, tuple) else (indices,)
     if len(indices) != len(owner.shape):
         raise ValueError(
-            f"attention: expected {owner.name} of as many axes as it is looked up by, {len(indices)}; found {list(owner.shape)}"
+            f"attention: expected {owner.name} of as many axes as it is looked up by, {len(indices)}; found "
+            f"{list(owner.shape)}"
         )
     return Real(operation, [whole_value(i) for i in indices], owner)
 
@@ -145,14 +147,15 @@ _seen = {}
 
 
 def captured(values, name):
-    """What stands in for an array while a lambda is traced: a view that proxies may look up in; a parameter for a tensor
-    that requires gradients.  Raises ValueError where it is huge."""
+    """What stands in for an array while a lambda is traced: a view that proxies may look up in; a parameter for a
+    tensor that requires gradients.  Raises ValueError where it is huge."""
     array = as_numpy(values)
     if getattr(values, "requires_grad", False):
         return Parameter(values, name)
     if array.size > MOST_CAPTURED:
         raise ValueError(
-            f"qkv: this lambda captures {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go into a "
+            f"qkv: this lambda captures {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go "
+            "into a "
             "traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query and at.key"
         )
     return array.view(CapturedArray)

@@ -124,8 +124,8 @@ class Similarity(Part):
 class Weighting(Part):
     """From the scores of a row to its weights: a ready-made kind, or an activation.
 
-    rule: lambda x: ..., applied to each score.  sum_to_one: a level is subtracted from the scores so that the row sums to
-    1 (the activation must not decrease and never be negative), or "by_division".
+    rule: lambda x: ..., applied to each score.  sum_to_one: a level is subtracted from the scores so that the row sums
+    to 1 (the activation must not decrease and never be negative), or "by_division".
 
     >>> import qkv
     >>> qkv.weighting(lambda x: qkv.maximum(x, 0) ** 3)
@@ -191,7 +191,7 @@ class Sequences(Part):
 
 
 class Dropout(Part):
-    """Each weight is dropped with probability `rate`, the others divided by 1 - rate; the same ones for the same seed."""
+    """Each weight is dropped with probability `rate`, the others divided by 1 - rate; the same for the same seed."""
 
     def __init__(self, rate, seed=0):
         self.rate, self.seed = float(rate), int(seed) % 2**64
@@ -204,7 +204,8 @@ def _wholes(x):
     array = numpy.asarray(x)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise TypeError(
-            f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape {list(array.shape)}"
+            f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape "
+            f"{list(array.shape)}"
         )
     return [int(n) for n in array]
 
@@ -242,7 +243,8 @@ def dense_mask(flags):
     array = lookups.as_numpy(flags)
     if array.dtype.kind not in "iub":
         raise TypeError(
-            f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; an additive mask goes to mask= or bias="
+            f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; an additive mask goes to "
+            "mask= or bias="
         )
     array = four_axes(array, "dense_mask")
     table = lookups.Table(array != 0, "flags")
@@ -261,8 +263,8 @@ def additive_mask(values):
 
 
 def additive_bias(values):
-    """Numbers added to every score: [B or 1, H or 1, T or 1, S]; leading axes may be left out.  Learned: its gradient is
-    summed over the axes of size 1."""
+    """Numbers added to every score: [B or 1, H or 1, T or 1, S]; leading axes may be left out.  Learned: its gradient
+    is summed over the axes of size 1."""
     given = values
     if isinstance(values, lookups.Parameter):
         parameter, array = values, four_axes(values.values, "additive bias")

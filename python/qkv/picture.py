@@ -15,7 +15,7 @@ _GAP, _FONT = 14, 11
 
 
 class Picture:
-    """Square cells, dark where a weight is large.  In a notebook it shows itself; save("name.svg" or "name.png") writes it."""
+    """Square cells, dark where a weight is large.  A notebook shows it; save("name.svg" or "name.png") writes it."""
 
     def __init__(self, maps, queries, keys, titles):
         self.maps, self.queries, self.keys, self.titles = maps, queries, keys, titles
@@ -58,23 +58,27 @@ class Picture:
             x0, y0 = n * wide + left, top
             out.append(f'<text x="{x0:.1f}" y="14" font-weight="bold">{escape(self.titles[n])}</text>')
             out.append(
-                f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{columns * side}" height="{rows * side}" fill="white" stroke="#999"/>'
+                f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{columns * side}" height="{rows * side}" fill="white" '
+                'stroke="#999"/>'
             )
             for i, j in zip(*numpy.nonzero(shares)):
                 out.append(
                     f'<rect x="{x0 + j * side:.1f}" y="{y0 + i * side:.1f}" width="{side}" height="{side}" '
-                    f'fill="rgb{_colour(shares[i, j])}"><title>{escape(self._cell_name(i, j))}: {cells[i, j]:.4g}</title></rect>'
+                    f'fill="rgb{_colour(shares[i, j])}"><title>{escape(self._cell_name(i, j))}: '
+                    f"{cells[i, j]:.4g}</title></rect>"
                 )
             for i, word in enumerate(self.queries if side >= 8 else []):
                 out.append(
-                    f'<text x="{x0 - 4:.1f}" y="{y0 + (i + 0.5) * side + 4:.1f}" text-anchor="end">{escape(word)}</text>'
+                    f'<text x="{x0 - 4:.1f}" y="{y0 + (i + 0.5) * side + 4:.1f}" '
+                    f'text-anchor="end">{escape(word)}</text>'
                 )
             for j, word in enumerate(self.keys if side >= 8 else []):
                 x, y = x0 + (j + 0.5) * side + 4, y0 - 4
                 out.append(f'<text transform="translate({x:.1f} {y:.1f}) rotate(-90)">{escape(word)}</text>')
         width, height = len(self.maps) * wide, top + rows * side + 8
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" font-family="sans-serif" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+            'font-family="sans-serif" '
             f'font-size="{_FONT}">' + "".join(out) + "</svg>"
         )
 

@@ -13,7 +13,7 @@ class Writer:
         self._tables, self._arrays, self._known, self._keep = {}, {}, {}, []
 
     def write(self, expression, score=None):
-        """The number of the instruction.  `score`: the instruction that stands for the score, when scores are chained."""
+        """The number of the instruction.  `score`: the one that stands for the score, when scores are chained."""
         known = {} if score is not None else self._known
         stack = [expression]
         while stack:  # operands first, without recursion: expressions may be deep

@@ -82,7 +82,7 @@ def random_blocks(block, count, seed=0):
 
 
 def prefix(length):
-    """The first `length` keys; or one length for each sequence, [B].  `causal | prefix(n)` is the prefix language model."""
+    """The first `length` keys, or one length a sequence, [B].  `causal | prefix(n)` is the prefix language model."""
     if lookups.is_array(length) or isinstance(length, (lookups.Table, list)):
         lengths = _table(length)
         return Mask(lambda at: at.key < lengths[at.batch]).named(f"prefix({lengths!r})")

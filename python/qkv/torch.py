@@ -44,7 +44,8 @@ def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
     for name, x in (("q", q), ("k", k), ("v", v)):
         if not isinstance(x, torch.Tensor):
             raise TypeError(
-                f"qkv.torch.attention: expected {name} as a tensor; found {type(x).__name__} (qkv.attention takes arrays)"
+                f"qkv.torch.attention: expected {name} as a tensor; found {type(x).__name__} (qkv.attention takes "
+                "arrays)"
             )
         if x.device.type != "cpu":
             raise TypeError(f"qkv.torch.attention: expected {name} on the CPU; found {x.device}; pass {name}.cpu()")

@@ -120,7 +120,8 @@ def _check_whole(x, seen):
     seen.add(id(x))
     if isinstance(x, Real):
         raise TypeError(
-            "qkv: a mask compares whole numbers, so that whole tiles can be decided; write 2 * a < b for a < b * 0.5, and // "
+            "qkv: a mask compares whole numbers, so that whole tiles can be decided; write 2 * a < b for a < b * "
+            "0.5, and // "
             f"for a division of places (found the real number {x!r})"
         )
     for y in x.operands:

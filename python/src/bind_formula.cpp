@@ -34,14 +34,14 @@ formula_handle make(nb::object similarity, nb::object similarity_array, nb::obje
   formula_handle f;
   traced::traced_parts parts;
   const auto array_of = [](const nb::object& a) { return a.is_none() ? tensor() : learned_tensor(a); };
-  if (traced::program* term; nb::try_cast(similarity, term)) {
+  if (traced::program * term; nb::try_cast(similarity, term)) {
     parts.similarity.term = *term;
     if (!similarity_array.is_none())
       parts.similarity.channel_weights = parameter{learned_tensor(similarity_array), "channel weights", "D"};
   } else {
     parts.similarity.ready = traced::similarity_named(nb::cast<std::string>(similarity), array_of(similarity_array));
   }
-  if (traced::program* activation; nb::try_cast(weighting, activation)) {
+  if (traced::program * activation; nb::try_cast(weighting, activation)) {
     parts.weighting.activation = *activation;
     parts.weighting.sum_to_one = normalised_of(sum_to_one);
   } else {
@@ -51,7 +51,8 @@ formula_handle make(nb::object similarity, nb::object similarity_array, nb::obje
   if (mask) parts.mask = *mask;
   if (score) parts.score = *score;
   for (const auto& [values, name, letters] : learned)
-    parts.learned.push_back({learned_tensor(values), f.names.emplace_back(name).c_str(), f.names.emplace_back(letters).c_str()});
+    parts.learned.push_back(
+        {learned_tensor(values), f.names.emplace_back(name).c_str(), f.names.emplace_back(letters).c_str()});
   parts.scale = scale;
   parts.dropout = attention_dropout(dropout, seed);
   f.rule = traced::make_traced_formula(std::move(parts));

@@ -15,16 +15,19 @@ using optional_input = std::optional<any_array<const float>>;
 tensor optional_tensor(const optional_input& a) { return a ? tensor_of(*a) : tensor(); }
 
 linear_attention_options options_of(const std::string& rule, const std::string& features, bool causal, bool normalise,
-                                    std::optional<double> scale, const optional_input& decay, const optional_input& beta,
-                                    const optional_input& state) {
+                                    std::optional<double> scale, const optional_input& decay,
+                                    const optional_input& beta, const optional_input& state) {
   linear_attention_options o;
   const auto rules = {update_rule::linear, update_rule::gated, update_rule::delta, update_rule::gated_delta};
   const auto found = std::find_if(rules.begin(), rules.end(), [&](update_rule r) { return rule == name_of(r); });
   if (found == rules.end()) refuse("linear_attention", "rule linear, gated, delta or gated_delta", rule);
   o.rule = *found;
-  if (features == "relu") o.features = features::relu;
-  else if (features == "elu_plus_one") o.features = features::elu_plus_one;
-  else if (features != "identity") refuse("linear_attention", "features identity, relu or elu_plus_one", features);
+  if (features == "relu")
+    o.features = features::relu;
+  else if (features == "elu_plus_one")
+    o.features = features::elu_plus_one;
+  else if (features != "identity")
+    refuse("linear_attention", "features identity, relu or elu_plus_one", features);
   o.causal = causal, o.normalise = normalise, o.scale = scale;
   o.decay = optional_tensor(decay), o.beta = optional_tensor(beta), o.state = optional_tensor(state);
   return o;

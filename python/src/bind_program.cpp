@@ -16,26 +16,27 @@ void bind_program(nb::module_& m) {
       .def("real", &program::real)
       .def("whole", &program::whole)
       .def("truth", &program::truth)
-      .def("apply",
-           [](program& p, const std::string& name, int a, int b) { return p.apply(traced::opcode_of(name), a, b); },
-           nb::arg("name"), nb::arg("a"), nb::arg("b") = -1)
+      .def(
+          "apply",
+          [](program& p, const std::string& name, int a, int b) { return p.apply(traced::opcode_of(name), a, b); },
+          nb::arg("name"), nb::arg("a"), nb::arg("b") = -1)
       .def("select", &program::select)
       .def("hash", &program::hash)
-      .def("table",
-           [](program& p, const any_array<const std::int32_t>& a, std::int64_t rows, const shape& four_axes) {
-             std::vector<std::int64_t> values(a.data(), a.data() + a.size());
-             if (four_axes.size() == 4) return p.keep(table(rows, four_axes, std::move(values)));
-             return p.keep(table(shape{rows, long(a.size()) / rows}, std::move(values)));
-           },
-           nb::arg("values").noconvert(), nb::arg("rows"), nb::arg("four_axes"))
-      .def("array", [](program& p, const any_array<const float>& a) { return p.keep(tensor_of(a).clone()); },
-           nb::arg("values").noconvert())
+      .def(
+          "table",
+          [](program& p, const any_array<const std::int32_t>& a, std::int64_t rows, const shape& four_axes) {
+            std::vector<std::int64_t> values(a.data(), a.data() + a.size());
+            if (four_axes.size() == 4) return p.keep(table(rows, four_axes, std::move(values)));
+            return p.keep(table(shape{rows, long(a.size()) / rows}, std::move(values)));
+          },
+          nb::arg("values").noconvert(), nb::arg("rows"), nb::arg("four_axes"))
+      .def(
+          "array", [](program& p, const any_array<const float>& a) { return p.keep(tensor_of(a).clone()); },
+          nb::arg("values").noconvert())
       .def("table_entry", &program::table_entry)
       .def("array_entry", [](program& p, int a, const std::vector<int>& indices) { return p.array_entry(a, indices); })
-      .def("learned_entry",
-           [](program& p, int number, const shape& sizes, const std::vector<int>& indices) {
-             return p.learned_entry(number, sizes, indices);
-           })
+      .def("learned_entry", [](program& p, int number, const shape& sizes,
+                               const std::vector<int>& indices) { return p.learned_entry(number, sizes, indices); })
       .def("finish", &program::finish)
       .def("__len__", [](const program& p) { return p.instructions().size(); })
       .def("__str__", [](const program& p) { return to_string(p); });

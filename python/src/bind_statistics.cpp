@@ -16,13 +16,16 @@ using input = array<const float, 4>;
 
 sequences sequences_of(const layout& how) {
   const auto& [from_end, offset, kind, queries, keys] = how;
-  return {kind == "packed" ? sequences::packed_ : kind == "padded" ? sequences::padded_ : sequences::whole, queries, keys};
+  return {kind == "packed"   ? sequences::packed_
+          : kind == "padded" ? sequences::padded_
+                             : sequences::whole,
+          queries, keys};
 }
 
 nb::dict statistics_of(const formula_handle& f, const input& q, const input& k, const layout& how,
-                       const std::tuple<bool, bool, bool, bool>& wanted, long top, const std::vector<std::int32_t>& tokens,
-                       const std::optional<std::vector<long>>& map, const std::tuple<long, long>& map_shape,
-                       const std::optional<any_array<const float>>& shares) {
+                       const std::tuple<bool, bool, bool, bool>& wanted, long top,
+                       const std::vector<std::int32_t>& tokens, const std::optional<std::vector<long>>& map,
+                       const std::tuple<long, long>& map_shape, const std::optional<any_array<const float>>& shares) {
   statistics_request request;
   std::tie(request.entropy, request.maximum, request.received, request.distances) = wanted;
   request.top = top;
@@ -64,8 +67,9 @@ nb::object head_similarity_of(const formula_handle& f, const input& q, const inp
 }  // namespace
 
 void bind_statistics(nb::module_& m) {
-  m.def("statistics", &statistics_of, nb::arg("formula"), nb::arg("q"), nb::arg("k"), nb::arg("layout"), nb::arg("wanted"),
-        nb::arg("top"), nb::arg("tokens"), nb::arg("map").none(), nb::arg("map_shape"), nb::arg("shares").none());
+  m.def("statistics", &statistics_of, nb::arg("formula"), nb::arg("q"), nb::arg("k"), nb::arg("layout"),
+        nb::arg("wanted"), nb::arg("top"), nb::arg("tokens"), nb::arg("map").none(), nb::arg("map_shape"),
+        nb::arg("shares").none());
   m.def("head_similarity", &head_similarity_of);
 }
 

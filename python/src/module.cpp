@@ -13,9 +13,7 @@ NB_MODULE(_native, m) {
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
     try {
       std::rethrow_exception(p);
-    } catch (const qkv::unsupported_error& e) {
-      PyErr_SetString(PyExc_NotImplementedError, e.what());
-    }
+    } catch (const qkv::unsupported_error& e) { PyErr_SetString(PyExc_NotImplementedError, e.what()); }
   });
   nb::set_leak_warnings(false);  // formulas live in caches until the interpreter ends
   qkv::python::bind_program(m);

@@ -1,4 +1,4 @@
-"""Attention equals its definition: NumPy's softmax where it is one, and the oracle for everything, gradients included."""
+"""Attention equals its definition: NumPy's softmax, and the oracle for everything, gradients included."""
 
 import unittest
 

@@ -32,11 +32,11 @@ struct given_numbers {
 template <class Number>
 struct block {
   const scheduled* steps;
-  const table* tables;             ///< asked one number at a time, so that a recorder sees it
-  const table_entries* entries;    ///< of the same tables
+  const table* tables;           ///< asked one number at a time, so that a recorder sees it
+  const table_entries* entries;  ///< of the same tables
   const array_view *arrays, *learned;
-  operand<Number>* at;             ///< one a step
-  Number* adjoints = nullptr;      ///< reverse differentiation only
+  operand<Number>* at;         ///< one a step
+  Number* adjoints = nullptr;  ///< reverse differentiation only
   Number* const* gradients = nullptr;
 
   long offset, head, batch, all_rows, all_keys;  // of the tile
@@ -58,8 +58,10 @@ extern const block_kernel_table<double> double_block_kernels;  ///< one number a
 
 template <class Number>
 const block_kernel_table<Number>& kernels_for() {
-  if constexpr (std::same_as<Number, double>) return double_block_kernels;
-  else return block_kernels_now();
+  if constexpr (std::same_as<Number, double>)
+    return double_block_kernels;
+  else
+    return block_kernels_now();
 }
 
 }  // namespace qkv::traced

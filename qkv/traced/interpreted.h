@@ -71,7 +71,8 @@ class run {
 
   given_numbers<Number>& given() { return b_.given; }
 
-  /// f(place) for every block of the tile; `before_keys(key, keys)` and `after_keys(key, keys)` around each run of keys.
+  /// f(place) for every block of the tile; `before_keys(key, keys)` and `after_keys(key, keys)` around each run of
+  /// keys.
   template <class Before, class F, class After>
   void each_block(Before before_keys, F f, After after_keys) {
     for (long key = 0; key < tile_.keys; key += block_keys) {

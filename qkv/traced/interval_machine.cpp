@@ -11,26 +11,46 @@ struct registers {
 interval whole_of(const schedule& s, const instruction& i, const position<interval>& at, const registers& r) {
   const auto x = [&](int n) { return r.wholes[std::size_t(n)]; };
   switch (i.code) {
-    case opcode::query: return at.query;
-    case opcode::key: return at.key;
-    case opcode::head: return at.head;
-    case opcode::batch: return at.batch;
-    case opcode::row: return at.row;
-    case opcode::queries: return at.queries;
-    case opcode::keys: return at.keys;
-    case opcode::number: return std::int64_t(i.number);
-    case opcode::add: return x(i.a) + x(i.b);
-    case opcode::subtract: return x(i.a) - x(i.b);
-    case opcode::multiply: return x(i.a) * x(i.b);
-    case opcode::divide: return x(i.a) / x(i.b);
-    case opcode::remainder: return x(i.a) % x(i.b);
-    case opcode::negative: return -x(i.a);
-    case opcode::minimum: return min(x(i.a), x(i.b));
-    case opcode::maximum: return max(x(i.a), x(i.b));
-    case opcode::absolute: return abs(x(i.a));
-    case opcode::select: return select(r.truths[std::size_t(i.c)], x(i.a), x(i.b));
-    case opcode::hash: return hash(i.seed, x(i.a), x(i.b));
-    default: return s.tables[std::size_t(i.number)][x(i.a), x(i.b)];
+    case opcode::query:
+      return at.query;
+    case opcode::key:
+      return at.key;
+    case opcode::head:
+      return at.head;
+    case opcode::batch:
+      return at.batch;
+    case opcode::row:
+      return at.row;
+    case opcode::queries:
+      return at.queries;
+    case opcode::keys:
+      return at.keys;
+    case opcode::number:
+      return std::int64_t(i.number);
+    case opcode::add:
+      return x(i.a) + x(i.b);
+    case opcode::subtract:
+      return x(i.a) - x(i.b);
+    case opcode::multiply:
+      return x(i.a) * x(i.b);
+    case opcode::divide:
+      return x(i.a) / x(i.b);
+    case opcode::remainder:
+      return x(i.a) % x(i.b);
+    case opcode::negative:
+      return -x(i.a);
+    case opcode::minimum:
+      return min(x(i.a), x(i.b));
+    case opcode::maximum:
+      return max(x(i.a), x(i.b));
+    case opcode::absolute:
+      return abs(x(i.a));
+    case opcode::select:
+      return select(r.truths[std::size_t(i.c)], x(i.a), x(i.b));
+    case opcode::hash:
+      return hash(i.seed, x(i.a), x(i.b));
+    default:
+      return s.tables[std::size_t(i.number)][x(i.a), x(i.b)];
   }
 }
 
@@ -38,13 +58,20 @@ coverage truth_of(const instruction& i, const registers& r) {
   const auto x = [&](int n) { return r.wholes[std::size_t(n)]; };
   const auto t = [&](int n) { return r.truths[std::size_t(n)]; };
   switch (i.code) {
-    case opcode::number: return i.number != 0;
-    case opcode::less: return x(i.a) < x(i.b);
-    case opcode::less_equal: return x(i.a) <= x(i.b);
-    case opcode::equal: return x(i.a) == x(i.b);
-    case opcode::both: return t(i.a) && t(i.b);
-    case opcode::either: return t(i.a) || t(i.b);
-    default: return !t(i.a);
+    case opcode::number:
+      return i.number != 0;
+    case opcode::less:
+      return x(i.a) < x(i.b);
+    case opcode::less_equal:
+      return x(i.a) <= x(i.b);
+    case opcode::equal:
+      return x(i.a) == x(i.b);
+    case opcode::both:
+      return t(i.a) && t(i.b);
+    case opcode::either:
+      return t(i.a) || t(i.b);
+    default:
+      return !t(i.a);
   }
 }
 
@@ -56,8 +83,10 @@ coverage classify(const schedule& s, const position<interval>& at) {
   r.truths.assign(s.steps.size(), coverage(false));
   for (std::size_t n = 0; n < s.steps.size(); ++n) {
     const instruction& i = s.steps[n].what;
-    if (i.type == kind::whole) r.wholes[n] = whole_of(s, i, at, r);
-    else r.truths[n] = truth_of(i, r);
+    if (i.type == kind::whole)
+      r.wholes[n] = whole_of(s, i, at, r);
+    else
+      r.truths[n] = truth_of(i, r);
   }
   return r.truths[std::size_t(s.result)];
 }
@@ -68,7 +97,7 @@ void check_mask(const program& p) {
   for (const scheduled& step : make_schedule(p).steps)
     if (step.what.type == kind::real)
       refuse("mask", "whole numbers, so that whole tiles can be decided; write 2 * a < b for a < b * 0.5",
-             std::string("real numbers (") + name_of(step.what.code) + ")");
+             "real numbers");
 }
 
 }  // namespace qkv::traced

@@ -10,11 +10,12 @@ namespace qkv::traced {
 namespace {
 
 constexpr std::array names = {
-    "score",   "query_channel", "key_channel", "channel_weight", "query",      "key",         "head",        "batch",
-    "row",     "queries",       "keys",        "number",         "add",        "subtract",    "multiply",    "divide",
-    "negative", "minimum",      "maximum",     "absolute",       "select",     "remainder",   "hash",        "table_entry",
-    "less",    "less_equal",    "equal",       "both",           "either",     "opposite",    "exponential", "logarithm",
-    "tangent", "root",          "sigmoid",     "to_real",        "to_whole",   "array_entry", "learned_entry"};
+    "score",     "query_channel", "key_channel", "channel_weight", "query",      "key",      "head",
+    "batch",     "row",           "queries",     "keys",           "number",     "add",      "subtract",
+    "multiply",  "divide",        "negative",    "minimum",        "maximum",    "absolute", "select",
+    "remainder", "hash",          "table_entry", "less",           "less_equal", "equal",    "both",
+    "either",    "opposite",      "exponential", "logarithm",      "tangent",    "root",     "sigmoid",
+    "to_real",   "to_whole",      "array_entry", "learned_entry"};
 
 bool is_arithmetic(opcode c) { return c >= opcode::add && c <= opcode::absolute; }
 bool is_comparison(opcode c) { return c >= opcode::less && c <= opcode::equal; }
@@ -24,7 +25,9 @@ bool is_unary(opcode c) {
   return c == opcode::negative || c == opcode::absolute || c == opcode::opposite || c >= opcode::exponential;
 }
 
-const char* name_of(kind k) { return k == kind::real ? "a real number" : k == kind::whole ? "a whole number" : "a truth value"; }
+const char* name_of(kind k) {
+  return k == kind::real ? "a real number" : k == kind::whole ? "a whole number" : "a truth value";
+}
 
 [[noreturn]] void refuse_kind(opcode code, const std::string& wanted, kind found) {
   refuse(std::string("traced ") + name_of(code), wanted, name_of(found));
@@ -32,8 +35,13 @@ const char* name_of(kind k) { return k == kind::real ? "a real number" : k == ki
 
 // Numbers by their bits: 0 and -0 are two, and a NaN is itself.
 auto everything_of(const instruction& i) {
-  return std::array{std::uint64_t(i.code), std::uint64_t(i.type), std::uint64_t(i.a), std::uint64_t(i.b),
-                    std::uint64_t(i.c), std::bit_cast<std::uint64_t>(i.number), i.seed};
+  return std::array{std::uint64_t(i.code),
+                    std::uint64_t(i.type),
+                    std::uint64_t(i.a),
+                    std::uint64_t(i.b),
+                    std::uint64_t(i.c),
+                    std::bit_cast<std::uint64_t>(i.number),
+                    i.seed};
 }
 std::size_t hash_value(const instruction& i) {
   std::size_t h = 0;
@@ -44,14 +52,22 @@ std::size_t hash_value(const instruction& i) {
 template <class S>
 S worked_out(opcode code, S a, S b) {
   switch (code) {
-    case opcode::add: return a + b;
-    case opcode::subtract: return a - b;
-    case opcode::multiply: return a * b;
-    case opcode::divide: return a / b;
-    case opcode::minimum: return min(a, b);
-    case opcode::maximum: return max(a, b);
-    case opcode::negative: return -a;
-    default: return abs(a);
+    case opcode::add:
+      return a + b;
+    case opcode::subtract:
+      return a - b;
+    case opcode::multiply:
+      return a * b;
+    case opcode::divide:
+      return a / b;
+    case opcode::minimum:
+      return min(a, b);
+    case opcode::maximum:
+      return max(a, b);
+    case opcode::negative:
+      return -a;
+    default:
+      return abs(a);
   }
 }
 
@@ -70,16 +86,17 @@ int program::record(instruction i) {
   for (auto [at, end] = known_.equal_range(h); at != end; ++at)
     if (everything_of(instructions_[std::size_t(at->second)]) == everything_of(i)) return at->second;
   if (instructions_.size() >= most_instructions)
-    refuse("traced program", "at most " + std::to_string(most_instructions) + " instructions (a loop over many tokens "
-           "belongs into a table or a learned parameter)", "more");
+    refuse("traced program",
+           "at most " + std::to_string(most_instructions) +
+               " instructions (a loop over many tokens "
+               "belongs into a table or a learned parameter)",
+           "more");
   instructions_.push_back(i);
   known_.emplace(h, int(instructions_.size()) - 1);
   return int(instructions_.size()) - 1;
 }
 
-int program::given(opcode code) {
-  return record({code, code <= opcode::channel_weight ? kind::real : kind::whole});
-}
+int program::given(opcode code) { return record({code, code <= opcode::channel_weight ? kind::real : kind::whole}); }
 int program::real(double x) { return record({.code = opcode::number, .type = kind::real, .number = x}); }
 int program::whole(std::int64_t x) {
   if (x != std::int32_t(x)) refuse("traced program", "whole numbers of 32 bits", std::to_string(x));
@@ -95,7 +112,8 @@ const instruction* program::constant(int value) const {
 int program::to_real(int value) {
   const instruction& i = instructions_.at(std::size_t(value));
   if (i.type == kind::real) return value;
-  if (i.type == kind::truth) refuse_kind(opcode::to_real, "a number (select(condition, 1, 0) makes one of a truth value)", i.type);
+  if (i.type == kind::truth)
+    refuse_kind(opcode::to_real, "a number (select(condition, 1, 0) makes one of a truth value)", i.type);
   return i.code == opcode::number ? real(i.number) : record({opcode::to_real, kind::real, value});
 }
 
@@ -109,14 +127,19 @@ int program::shortened(opcode code, int a, int b) {
   if (type_of(a) != kind::whole || b < 0) return -1;
   const auto is = [](const instruction* i, double n) { return i && i->number == n; };
   switch (code) {
-    case opcode::add: return is(x, 0) ? b : is(y, 0) ? a : -1;
-    case opcode::multiply: return is(x, 0) || is(y, 1) ? a : is(y, 0) || is(x, 1) ? b : -1;
-    default: return -1;
+    case opcode::add:
+      return is(x, 0) ? b : is(y, 0) ? a : -1;
+    case opcode::multiply:
+      return is(x, 0) || is(y, 1) ? a : is(y, 0) || is(x, 1) ? b : -1;
+    default:
+      return -1;
   }
 }
 
 int program::apply(opcode code, int a, int b) {
-  if (is_unary(code) != (b < 0)) refuse(std::string("traced ") + name_of(code), is_unary(code) ? "one operand" : "two operands", is_unary(code) ? "two" : "one");
+  if (is_unary(code) != (b < 0))
+    refuse(std::string("traced ") + name_of(code), is_unary(code) ? "one operand" : "two operands",
+           is_unary(code) ? "two" : "one");
   if (code == opcode::to_real) return to_real(a);
   if (code == opcode::to_whole) return type_of(a) == kind::whole ? a : record({code, kind::whole, to_real(a)});
   if (is_function(code)) return record({code, kind::real, to_real(a)});
@@ -144,11 +167,13 @@ int program::apply(opcode code, int a, int b) {
 }
 
 int program::select(int condition, int a, int b) {
-  if (type_of(condition) != kind::truth) refuse_kind(opcode::select, "a condition, such as at.query >= at.key", type_of(condition));
+  if (type_of(condition) != kind::truth)
+    refuse_kind(opcode::select, "a condition, such as at.query >= at.key", type_of(condition));
   if ((type_of(a) == kind::truth) != (type_of(b) == kind::truth))
     refuse_kind(opcode::select, "two numbers or two truth values to choose from", kind::truth);
   if (type_of(a) == kind::truth)  // c ? a : b
-    return apply(opcode::either, apply(opcode::both, condition, a), apply(opcode::both, apply(opcode::opposite, condition), b));
+    return apply(opcode::either, apply(opcode::both, condition, a),
+                 apply(opcode::both, apply(opcode::opposite, condition), b));
   const bool reals = type_of(a) == kind::real || type_of(b) == kind::real;
   if (reals) a = to_real(a), b = to_real(b);
   if (a == b) return a;
@@ -178,10 +203,12 @@ int program::keep(const tensor& array) {
 
 int program::offset_of(const shape& sizes, std::span<const int> indices) {
   if (indices.size() != sizes.size())
-    refuse("attention", "parameter of as many axes as it is looked up by, " + std::to_string(indices.size()), qkv::to_string(sizes));
+    refuse("attention", "parameter of as many axes as it is looked up by, " + std::to_string(indices.size()),
+           qkv::to_string(sizes));
   int offset = whole(0);
   for (std::size_t d = 0; d < sizes.size(); ++d) {
-    if (type_of(indices[d]) != kind::whole) refuse_kind(opcode::learned_entry, "whole numbers to look up by", type_of(indices[d]));
+    if (type_of(indices[d]) != kind::whole)
+      refuse_kind(opcode::learned_entry, "whole numbers to look up by", type_of(indices[d]));
     offset = apply(opcode::multiply, offset, whole(sizes[d]));
     const int held = apply(opcode::minimum, apply(opcode::maximum, indices[d], whole(0)), whole(sizes[d] - 1));
     offset = apply(opcode::add, offset, held);
@@ -196,8 +223,8 @@ int program::array_entry(int array, std::span<const int> indices) {
 
 int program::learned_entry(int number, const shape& sizes, std::span<const int> indices) {
   learned_count_ = std::max(learned_count_, number + 1);
-  const int entry =
-      record({.code = opcode::learned_entry, .type = kind::real, .a = offset_of(sizes, indices), .number = double(number)});
+  const int entry = record(
+      {.code = opcode::learned_entry, .type = kind::real, .a = offset_of(sizes, indices), .number = double(number)});
   lookups_.push_back({entry, {indices.begin(), indices.end()}, sizes});
   return entry;
 }

@@ -1,8 +1,8 @@
 // program: a lambda written down as a list of instructions, each a value computed from earlier ones.
 //
 // A lambda of another language is called once with proxies in place of numbers; every operator of a proxy records an
-// instruction.  The same value asked for twice is one instruction (value numbering); what does not depend on anything is
-// worked out at once.  A program is then interpreted a tile at a time (block_machine.h) or on intervals.
+// instruction.  The same value asked for twice is one instruction (value numbering); what does not depend on anything
+// is worked out at once.  A program is then interpreted a tile at a time (block_machine.h) or on intervals.
 //
 // The three rules of qkv/numbers/lanes.h hold here too: truth values are joined, there is no `if`, and whole numbers
 // divide downwards.
@@ -18,16 +18,49 @@ namespace qkv::traced {
 
 enum class opcode : std::uint8_t {
   // What a lambda is given: a score (or the argument of a weighting); the channels of a similarity; a place.
-  score, query_channel, key_channel, channel_weight, query, key, head, batch, row, queries, keys,
+  score,
+  query_channel,
+  key_channel,
+  channel_weight,
+  query,
+  key,
+  head,
+  batch,
+  row,
+  queries,
+  keys,
   number,
   // Whole and real numbers.
-  add, subtract, multiply, divide, negative, minimum, maximum, absolute, select,
+  add,
+  subtract,
+  multiply,
+  divide,
+  negative,
+  minimum,
+  maximum,
+  absolute,
+  select,
   // Whole numbers.
-  remainder, hash, table_entry,
+  remainder,
+  hash,
+  table_entry,
   // Truth.
-  less, less_equal, equal, both, either, opposite,
+  less,
+  less_equal,
+  equal,
+  both,
+  either,
+  opposite,
   // Real numbers.
-  exponential, logarithm, tangent, root, sigmoid, to_real, to_whole, array_entry, learned_entry,
+  exponential,
+  logarithm,
+  tangent,
+  root,
+  sigmoid,
+  to_real,
+  to_whole,
+  array_entry,
+  learned_entry,
 };
 
 enum class kind : std::uint8_t { real, whole, truth };

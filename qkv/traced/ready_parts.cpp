@@ -33,7 +33,8 @@ std::shared_ptr<const formula> weighting_named(const std::string& name, double n
   if (name == "sigmoid_weights") return make_formula(sigmoid_weights(number));
   if (name == "relu_weights") return make_formula(relu_weights(number));
   if (name == "squared_relu_weights") return make_formula(squared_relu_weights(number));
-  if (name == "signed_weights") return make_formula(signed_weights(by_division ? normalised::by_division : normalised::no));
+  if (name == "signed_weights")
+    return make_formula(signed_weights(by_division ? normalised::by_division : normalised::no));
   refuse("attention", "the name of a weighting", name);
 }
 

@@ -11,8 +11,8 @@ namespace qkv::traced {
 /// Throws shape_error for another name or a missing array.
 std::shared_ptr<const formula> similarity_named(const std::string& name, const tensor& array = {});
 
-/// softmax, uniform, hardmax, sparsemax, entmax15, signed_weights; top_k (number: links), sigmoid_weights (number: bias),
-/// relu_weights and squared_relu_weights (number: factor), softmax_with_sink (array [H]).  `by_division` is for
+/// softmax, uniform, hardmax, sparsemax, entmax15, signed_weights; top_k (number: links), sigmoid_weights (number:
+/// bias), relu_weights and squared_relu_weights (number: factor), softmax_with_sink (array [H]).  `by_division` is for
 /// signed_weights.  Throws shape_error for another name, a missing array or a number that makes no sense.
 std::shared_ptr<const formula> weighting_named(const std::string& name, double number = 0, const tensor& array = {},
                                                bool by_division = false);

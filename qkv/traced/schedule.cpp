@@ -7,13 +7,18 @@ namespace {
 
 extent extent_of_given(opcode c, pairing how) {
   switch (c) {
-    case opcode::score: return everywhere;
-    case opcode::query_channel: return how == pairing::links ? along_keys : along_rows;
+    case opcode::score:
+      return everywhere;
+    case opcode::query_channel:
+      return how == pairing::links ? along_keys : along_rows;
     case opcode::query:
-    case opcode::row: return along_rows;
+    case opcode::row:
+      return along_rows;
     case opcode::key_channel:
-    case opcode::key: return along_keys;
-    default: return one;
+    case opcode::key:
+      return along_keys;
+    default:
+      return one;
   }
 }
 

@@ -13,17 +13,17 @@ inline constexpr long block_keys = 256, block_rows = 64, block_links = 1024;
 inline constexpr long widest_register = 16;
 
 struct scheduled {
-  instruction what;          ///< its operands count scheduled instructions
+  instruction what;  ///< its operands count scheduled instructions
   extent along = one;
-  bool active = false;       ///< has a derivative: depends on a given real number or a learned one
-  long place = 0;            ///< in numbers; full values share places once they are no longer needed
-  long own_place = 0;        ///< where nothing is shared, as reverse differentiation needs it
-  long adjoint = -1;         ///< of active ones
+  bool active = false;  ///< has a derivative: depends on a given real number or a learned one
+  long place = 0;       ///< in numbers; full values share places once they are no longer needed
+  long own_place = 0;   ///< where nothing is shared, as reverse differentiation needs it
+  long adjoint = -1;    ///< of active ones
 };
 
 struct schedule {
   std::vector<scheduled> steps;
-  std::vector<int> first;    ///< of each extent: steps first[e] .. first[e + 1] - 1
+  std::vector<int> first;  ///< of each extent: steps first[e] .. first[e + 1] - 1
   int result = -1;
   long room = 0, own_room = 0, adjoint_room = 0;  ///< numbers that the interpreter needs
   std::vector<table> tables;
@@ -41,7 +41,10 @@ schedule make_schedule(const program&, pairing = pairing::tile);
 
 /// Numbers of memory that a value of this extent takes.
 constexpr long room_of(extent e) {
-  return e == one ? widest_register : e == along_keys ? block_keys : e == along_rows ? block_rows * widest_register : block_links;
+  return e == one          ? widest_register
+         : e == along_keys ? block_keys
+         : e == along_rows ? block_rows * widest_register
+                           : block_links;
 }
 
 }  // namespace qkv::traced

@@ -18,8 +18,10 @@ void run_score(const interpreted& p, const tile& t, Number* s, long pitch) {
     m.given().score = here, m.given().score_pitch = pitch;
     m.forward();
     for (long r = 0; r < at.rows; ++r)
-      if (const auto x = m.result(r); x.key_step) std::copy_n(x.at, m.padded_keys(), here + r * pitch);
-      else std::fill_n(here + r * pitch, m.padded_keys(), *x.at);
+      if (const auto x = m.result(r); x.key_step)
+        std::copy_n(x.at, m.padded_keys(), here + r * pitch);
+      else
+        std::fill_n(here + r * pitch, m.padded_keys(), *x.at);
   });
 }
 
@@ -36,7 +38,8 @@ void run_score_backward(const interpreted& p, const tile& t, const Number* s, Nu
     for (long r = 0; r < at.rows; ++r)
       if (const Number* x = m.adjoint_of(opcode::score, r))
         for (long j = 0; j < m.padded_keys(); ++j) to[r * pitch + j] = to[r * pitch + j] != 0 ? x[j] : 0;
-      else std::fill_n(to + r * pitch, m.padded_keys(), Number(0));
+      else
+        std::fill_n(to + r * pitch, m.padded_keys(), Number(0));
   });
 }
 
@@ -81,7 +84,8 @@ class traced_formula final : public formula {
     if (parts_.score) {
       check_real("score", *parts_.score);
       if (parts_.score->learned_count() > int(parts_.learned.size()))
-        refuse("score", std::to_string(parts_.score->learned_count()) + " learned tensors", std::to_string(parts_.learned.size()));
+        refuse("score", std::to_string(parts_.score->learned_count()) + " learned tensors",
+               std::to_string(parts_.learned.size()));
       std::vector<tensor> values;
       for (const parameter& p : parts_.learned) values.push_back(p.values.to_contiguous());
       score_.emplace(*parts_.score, std::move(values));
@@ -99,7 +103,8 @@ class traced_formula final : public formula {
   }
 
   part_names names() const override {
-    return {term_ ? "a similarity lambda" : similar().names().similarity, activation_ ? "a weighting lambda" : weigh().names().weighting};
+    return {term_ ? "a similarity lambda" : similar().names().similarity,
+            activation_ ? "a weighting lambda" : weigh().names().weighting};
   }
   const std::vector<parameter>& parameters() const override { return parameters_; }
 
@@ -114,7 +119,8 @@ class traced_formula final : public formula {
       m.forward();
       for (long r = 0; r < at.rows; ++r) {
         const auto x = m.result(r);
-        for (long j = 0; j < at.keys; ++j) std::memcpy(&to[(at.row + r) * t.keys + at.key + j], x.at + j * x.key_step, 1);
+        for (long j = 0; j < at.keys; ++j)
+          std::memcpy(&to[(at.row + r) * t.keys + at.key + j], x.at + j * x.key_step, 1);
       }
     });
   }
@@ -137,8 +143,10 @@ class traced_formula final : public formula {
       for (long r = 0; r < at.rows; ++r) {
         const auto x = m.result(r);
         std::int32_t* const row = to + (at.row + r) * pitch + at.key;
-        if (x.key_step) std::memcpy(row, x.at, std::size_t(m.padded_keys()) * sizeof *row);
-        else std::fill_n(row, m.padded_keys(), std::bit_cast<std::int32_t>(*x.at));
+        if (x.key_step)
+          std::memcpy(row, x.at, std::size_t(m.padded_keys()) * sizeof *row);
+        else
+          std::fill_n(row, m.padded_keys(), std::bit_cast<std::int32_t>(*x.at));
       }
     });
   }
@@ -178,19 +186,18 @@ class traced_formula final : public formula {
     run<float> m(*term_, t);
     for (long c = 0; c < x.channels; ++c) {
       const float *const q = x.q + c * x.q_pitch, *const k = x.k + c * x.k_pitch;
-      m.each_block(
-          [&](long key, long) { give_channel(m, q, k + key, c); },
-          [&](const block_place& at) {
-            m.given().query_channel = q + at.row;
-            m.forward();
-            for (long r = 0; r < at.rows; ++r) {
-              const auto y = m.result(r);
-              float* const to = s + (at.row + r) * pitch + at.key;
-              for (long j = 0; j < m.padded_keys(); ++j) to[j] = (c ? to[j] : 0.f) + y.at[j * y.key_step];
-              for (long j = 0; j < m.padded_keys() && c + 1 == x.channels; ++j) to[j] *= factor;
-            }
-          },
-          [](long, long) {});
+      m.each_block([&](long key, long) { give_channel(m, q, k + key, c); },
+                   [&](const block_place& at) {
+                     m.given().query_channel = q + at.row;
+                     m.forward();
+                     for (long r = 0; r < at.rows; ++r) {
+                       const auto y = m.result(r);
+                       float* const to = s + (at.row + r) * pitch + at.key;
+                       for (long j = 0; j < m.padded_keys(); ++j) to[j] = (c ? to[j] : 0.f) + y.at[j * y.key_step];
+                       for (long j = 0; j < m.padded_keys() && c + 1 == x.channels; ++j) to[j] *= factor;
+                     }
+                   },
+                   [](long, long) {});
     }
     for (long r = 0; r < x.rows && x.channels == 0; ++r) std::fill_n(s + r * pitch, x.keys, 0.f);
   }
@@ -269,7 +276,8 @@ class traced_formula final : public formula {
         const int step = one.indices[axis];
         const std::int64_t index = step < 0 ? 0 : m.first_whole(step);
         if ((index < 0 || index >= one.sizes[axis]) && m.first_adjoint(one.entry) != 0)
-          see({parts_.learned[std::size_t(score_->plan().steps[std::size_t(one.entry)].what.number)], int(axis), index});
+          see({parts_.learned[std::size_t(score_->plan().steps[std::size_t(one.entry)].what.number)], int(axis),
+               index});
       }
   }
   void score(const tile& t, double* s) const override {
@@ -347,26 +355,26 @@ class traced_formula final : public formula {
     Number *dq, *dk, *dw;
   };
   template <class Number, class F>
-  static void add_channel(run<Number>& m, long c, long q_pitch, long k_pitch, const channel_sums<Number>& to, F reverse) {
+  static void add_channel(run<Number>& m, long c, long q_pitch, long k_pitch, const channel_sums<Number>& to,
+                          F reverse) {
     const given_numbers<Number> all = m.given();
-    m.each_block(
-        [&](long key, long) { m.given().key_channel = all.key_channel + key; },
-        [&](const block_place& at) {
-          m.given().query_channel = all.query_channel + at.row;
-          m.forward();
-          reverse(at);
-          for (long r = 0; r < at.rows; ++r)
-            to.dq[c * q_pitch + at.row + r] += m.total(m.adjoint_of(opcode::query_channel, r));
-        },
-        [&](long key, long) {
-          if (const Number* x = m.adjoint_of(opcode::key_channel, 0))
-            for (long j = 0; j < m.padded_keys(); ++j) to.dk[c * k_pitch + key + j] += x[j];
-          if (to.dw) to.dw[c] += m.total(m.adjoint_of(opcode::channel_weight, 0));
-        });
+    m.each_block([&](long key, long) { m.given().key_channel = all.key_channel + key; },
+                 [&](const block_place& at) {
+                   m.given().query_channel = all.query_channel + at.row;
+                   m.forward();
+                   reverse(at);
+                   for (long r = 0; r < at.rows; ++r)
+                     to.dq[c * q_pitch + at.row + r] += m.total(m.adjoint_of(opcode::query_channel, r));
+                 },
+                 [&](long key, long) {
+                   if (const Number* x = m.adjoint_of(opcode::key_channel, 0))
+                     for (long j = 0; j < m.padded_keys(); ++j) to.dk[c * k_pitch + key + j] += x[j];
+                   if (to.dw) to.dw[c] += m.total(m.adjoint_of(opcode::channel_weight, 0));
+                 });
   }
 
-  // f(first, count, weights, slopes) of the arguments (s - level) + reach, a block at a time.  Where there is no link an
-  // argument of 0 stands in: what it weighs is thrown away.
+  // f(first, count, weights, slopes) of the arguments (s - level) + reach, a block at a time.  Where there is no link
+  // an argument of 0 stands in: what it weighs is thrown away.
   template <class F>
   void each_argument(const float* s, long n, float level, float reach, bool with_slope, F f) const {
     alignas(64) float x[block_keys], weight[block_keys], slope[block_keys];
@@ -397,7 +405,7 @@ class traced_formula final : public formula {
   traced_parts parts_;
   std::optional<interpreted> mask_, score_, term_, link_term_, activation_;
   std::vector<parameter> parameters_;
-  tensor weights_;              // of channels, contiguous
+  tensor weights_;  // of channels, contiguous
   std::size_t first_learned_ = 0;
 };
 

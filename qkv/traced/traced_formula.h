@@ -25,15 +25,15 @@ struct weighting_choice {
 struct traced_parts {
   similarity_choice similarity;
   weighting_choice weighting;
-  std::optional<program> mask;
-  std::optional<program> score;      ///< all scores, one after the other
+  std::optional<program> mask{};
+  std::optional<program> score{};    ///< all scores, one after the other
   std::vector<parameter> learned{};  ///< what the score looks up, by number
   std::optional<double> scale{};     ///< replaces the similarity's own
   attention_dropout dropout{};
 };
 
-/// Throws shape_error where a program is not of its kind: a mask of truth over whole numbers, the others of real numbers.
-/// Cost of a tile: each instruction once over its links, beside a few nanoseconds an instruction and block.
+/// Throws shape_error where a program is not of its kind: a mask of truth over whole numbers, the others of real
+/// numbers. Cost of a tile: each instruction once over its links, beside a few nanoseconds an instruction and block.
 std::shared_ptr<const formula> make_traced_formula(traced_parts);
 
 }  // namespace qkv::traced

@@ -44,13 +44,15 @@ TEST(TracedLookups, ThatAConditionLeavesOutMayStandAnywhere) {
     const auto d = abs(at.query - at.key);
     return select(d < 3, s + table[d], s);
   };
-  EXPECT_EQ(refusal(traced_with({}, traced_score(rule, learned_symbol{0, {3}}), {{near, "parameter"}})), "no exception");
+  EXPECT_EQ(refusal(traced_with({}, traced_score(rule, learned_symbol{0, {3}}), {{near, "parameter"}})),
+            "no exception");
 }
 
 TEST(TracedLookups, OfATableThatIsTooShortAreRefused) {
   const table ids({1, 2, 3});
   const auto f = traced_with(traced([&] {
-                               const int t = recording->keep(ids), row = recording->whole(0), key = recording->given(opcode::key);
+                               const int t = recording->keep(ids), row = recording->whole(0),
+                                         key = recording->given(opcode::key);
                                return whole_symbol::numbered(recording->table_entry(t, row, key)) == 2;
                              }),
                              {});

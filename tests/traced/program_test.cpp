@@ -53,15 +53,16 @@ TEST(Program, RefusesWholeNumbersBeyond32Bits) {
 TEST(Program, RefusesALookupOfTheWrongRank) {
   program p;
   const int at[] = {p.given(opcode::head)};
-  EXPECT_EQ(message_of<shape_error>([&] { p.learned_entry(0, {2, 3}, at); }),
+  EXPECT_EQ(message_of<shape_error>([&] {
+              p.learned_entry(0, {2, 3}, at);
+            }),
             "attention: expected parameter of as many axes as it is looked up by, 1; found [2, 3]");
 }
 
 TEST(Program, RefusesAProgramWithoutEnd) {
   program p;
   int x = p.given(opcode::score);
-  EXPECT_THROW(
-      for (int n = 0; n < 5000; ++n) x = p.apply(opcode::add, x, p.real(n)), shape_error);
+  EXPECT_THROW(for (int n = 0; n < 5000; ++n) x = p.apply(opcode::add, x, p.real(n)), shape_error);
 }
 
 TEST(Schedule, ComputesOnceWhatATileSharesAndDropsWhatNobodyNeeds) {

@@ -1,5 +1,5 @@
-// Generic lambdas of C++ written down as programs: symbols in place of numbers record what is done to them.  So that one
-// lambda can be compiled, and traced, and the two compared.
+// Generic lambdas of C++ written down as programs: symbols in place of numbers record what is done to them.  So that
+// one lambda can be compiled, and traced, and the two compared.
 #pragma once
 #include "qkv/traced/program.h"
 
@@ -15,11 +15,9 @@ struct symbol {
   template <std::integral U>
   symbol(U x) : at(K == kind::real ? recording->real(double(x)) : recording->whole(x)) {}
   template <std::floating_point U>
-    requires(K == kind::real)
-  symbol(U x) : at(recording->real(x)) {}
+  requires(K == kind::real) symbol(U x) : at(recording->real(x)) {}
   template <std::same_as<symbol<kind::whole>> W>
-    requires(K == kind::real)
-  symbol(W x) : at(recording->apply(opcode::to_real, x.at)) {}
+  requires(K == kind::real) symbol(W x) : at(recording->apply(opcode::to_real, x.at)) {}
   static symbol numbered(int n) {
     symbol s{std::in_place};
     s.at = n;
@@ -35,6 +33,13 @@ struct symbol {
   friend symbol operator/(symbol a, symbol b) { return of(opcode::divide, a, b); }
   friend symbol operator%(symbol a, symbol b) { return of(opcode::remainder, a, b); }
   friend symbol operator-(symbol a) { return of(opcode::negative, a); }
+  // A whole number that meets a real one becomes real.
+  template <std::floating_point F>
+  requires(K == kind::whole) friend symbol<kind::real> operator*(symbol a, F b) {
+    return symbol<kind::real>(a) * symbol<kind::real>(b);
+  }
+  template <std::floating_point F>
+  requires(K == kind::whole) friend symbol<kind::real> operator*(F a, symbol b) { return b * a; }
   friend truth operator<(symbol a, symbol b) { return asked(opcode::less, a, b); }
   friend truth operator<=(symbol a, symbol b) { return asked(opcode::less_equal, a, b); }
   friend truth operator>(symbol a, symbol b) { return b < a; }
@@ -98,9 +103,8 @@ program traced_mask(const Lambda& lambda) {
 }
 template <class Lambda, class... Learned>
 program traced_score(const Lambda& lambda, const Learned&... learned) {
-  return traced([&] {
-    return lambda(real_symbol::numbered(recording->given(opcode::score)), symbolic_place(), learned...);
-  });
+  return traced(
+      [&] { return lambda(real_symbol::numbered(recording->given(opcode::score)), symbolic_place(), learned...); });
 }
 
 }  // namespace qkv::traced
