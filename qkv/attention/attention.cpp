@@ -93,6 +93,10 @@ attention_gradients attention_run::backward(const tensor& dout, const attended& 
 attention_second_gradients attention_run::second_order(const tensor& dout,
                                                        const attention_cotangents& cotangents) const {
   const char* const operation = "attention second order";
+  if (k_.empty())
+    throw unsupported_error(std::string(operation) +
+                            ": expected keys and values of type float32; found narrow ones (bfloat16 or int8), which "
+                            "the forward pass alone takes");
   const auto given = [&](const char* name, const char* letters, const tensor& t) {
     return t.empty() ? t : readable(operation, name, letters, t);
   };

@@ -86,7 +86,7 @@ attention_case plain_case(std::uint64_t seed) {
   c.scores.clear();
   c.similar = c.weighing = {};
   c.poisoned = poison::nothing;
-  c.size = std::min(c.size, 10.);
+  c.size = std::min(c.size, 10.), c.shift = 0;
   return c;
 }
 
@@ -308,6 +308,10 @@ TEST(SecondOrderErrors, NameThePartAndTheWayOut) {
             "attention second order: the weighting `softmax_with_sink` is" + end);
   EXPECT_EQ(refusal_of(attention_dropout(0.5, 1)), "attention second order: dropout is" + end);
   EXPECT_EQ(refusal_of(causal, scale(2)), "no exception");
+  const tensor x = normal({1, 6, 2, 4}, 1, dtype::float32), narrow = x.to(dtype::bfloat16);
+  EXPECT_EQ(message_of<unsupported_error>([&] { attention_forward(x, narrow, narrow).second_order(x, {}); }),
+            "attention second order: expected keys and values of type float32; found narrow ones (bfloat16 or int8), "
+            "which the forward pass alone takes");
 }
 
 TEST(SecondOrderErrors, NameTheTensorThatDoesNotFit) {
