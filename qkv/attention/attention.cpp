@@ -6,16 +6,6 @@
 namespace qkv {
 namespace {
 
-// One workspace a thread, kept from call to call.
-workspace& kept_workspace() {
-  static thread_local workspace w;
-  return w;
-}
-
-problem views_of(const tensor& q, const tensor& k, const tensor& v, alignment align, sequences ragged) {
-  return {q.view<const float, 4>(), k.view<const float, 4>(), v.view<const float, 4>(), align, std::move(ragged)};
-}
-
 attended room_for_results(const formula& f, const tensor& q, long columns) {
   return {tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), columns}),
           tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2)}), splits_over_keys(f)};

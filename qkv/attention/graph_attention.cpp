@@ -4,19 +4,6 @@
 #include "qkv/attention/readable.h"
 
 namespace qkv {
-namespace {
-
-// One workspace a thread, kept from call to call.
-workspace& kept_workspace() {
-  static thread_local workspace w;
-  return w;
-}
-
-problem views_of(const tensor& q, const tensor& k, const tensor& v, alignment align, sequences ragged) {
-  return {q.view<const float, 4>(), k.view<const float, 4>(), v.view<const float, 4>(), align, std::move(ragged)};
-}
-
-}  // namespace
 
 graph_attention_run::graph_attention_run(attended done, std::shared_ptr<const formula> formula, tensor q, tensor k,
                                          tensor v, graphs links, alignment align, sequences ragged)

@@ -1,6 +1,6 @@
-// Tensors as the engine takes them.
+// Tensors as the engine takes them, and the workspace of its calls on tensors.
 #pragma once
-#include "qkv/attention/problem.h"
+#include "qkv/attention/engine.h"
 
 namespace qkv {
 
@@ -14,6 +14,16 @@ inline tensor readable(const char* operation, const char* name, const char* lett
     throw unsupported_error(std::string(operation) + ": expected " + name + " of type float32; found " +
                             name_of(t.type()) + "; convert it with .to(dtype::float32)");
   return t.dim(3) > 1 && t.strides()[3] != 1 ? t.to_contiguous() : t;
+}
+
+inline problem views_of(const tensor& q, const tensor& k, const tensor& v, alignment align, sequences ragged) {
+  return {q.view<const float, 4>(), k.view<const float, 4>(), v.view<const float, 4>(), align, std::move(ragged)};
+}
+
+/// One workspace a thread, kept from call to call.
+inline workspace& kept_workspace() {
+  static thread_local workspace w;
+  return w;
 }
 
 }  // namespace qkv
