@@ -14,6 +14,8 @@
 #include "qkv/generate/generate.h"
 #include "qkv/io/atomic_file.h"
 #include "qkv/io/text_file.h"
+#include "qkv/train/checkpoint.h"
+#include "qkv/train/language_modelling.h"
 #include "qkv/train/trainer.h"
 
 namespace qkv::cli {
@@ -38,11 +40,12 @@ class training_session {
         text_(read_text(options.text)),
         state_(beginning()),
         tokens_(encode(state_.vocabulary, options.text, text_)),
-        run_(state_.model, tokens_, state_.facts.training),
+        task_(state_.model, tokens_, state_.facts.training),
+        run_(task_, state_.facts.training),
         curve_(options.curve, options.resume),
         line_(state_.facts.training.seconds, output.quiet) {
-    if (options.resume) run_.resume(state_.facts.step, optimiser_state_);
-    optimiser_state_.clear();
+    if (options.resume) run_.resume(state_.facts.step, resumed_);
+    resumed_.clear();
   }
 
   void train();
@@ -59,9 +62,10 @@ class training_session {
   const train_options& options_;
   const output_options& output_;
   std::string text_;
-  std::vector<std::pair<std::string, tensor>> optimiser_state_;  // of the checkpoint that is resumed
+  named_tensors resumed_;  // what the checkpoint says of the training
   character_model state_;
   std::vector<std::int32_t> tokens_;
+  language_modelling task_;
   trainer run_;
   curve_file curve_;
   progress_line line_;
@@ -80,9 +84,9 @@ character_model training_session::beginning() {
     return {decoder(config, training.seed), std::move(vocabulary), std::move(facts)};
   }
   checkpoint old = load_checkpoint(options_.out);
-  if (old.optimiser_state.empty())
+  if (old.training_state.empty())
     throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  optimiser_state_ = std::move(old.optimiser_state);
+  resumed_ = std::move(old.training_state);
   training_options same = old.facts.training;
   if (options_.steps_given || options_.seconds_given) {
     same.steps = training.steps;
@@ -136,7 +140,7 @@ void training_session::save(const training_progress& p) {
   facts.step = p.step;
   facts.validation_loss = p.validation_loss;
   try {
-    save_checkpoint(options_.out, state_.model, facts, options_.weights_only ? nullptr : &run_.optimiser_state());
+    save_checkpoint(options_.out, state_.model, facts, options_.weights_only ? named_tensors() : run_.state());
   } catch (const file_error& error) {
     if (p.finished) throw;
     line_.clear();

@@ -18,7 +18,7 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("width", c.width);
   see("hidden", c.hidden);
   see("window", c.window);
-  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu"});
+  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
   see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
   see("norms", c.norms, std::array{"before", "after"});
   see("positions", c.positions, std::array{"none", "learned", "sinusoidal", "fourier", "rotary"});
