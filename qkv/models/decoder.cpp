@@ -19,9 +19,10 @@ void check_tokens(const tensor& tokens, long first, const decoder_config& config
   }
 }
 
-attention_parts parts_for(const decoder_config& config) {
-  if (config.window > 0) return make_attention_parts(causal & sliding_window(config.window));
-  return make_attention_parts(causal);
+template <class... More>
+attention_parts parts_for(const decoder_config& config, const More&... more) {
+  if (config.window > 0) return make_attention_parts(causal & sliding_window(config.window), more...);
+  return make_attention_parts(causal, more...);
 }
 
 double base_for(const decoder_config& config) {
@@ -137,5 +138,8 @@ std::vector<nn::attention_inputs> decoder::links(const tensor& tokens) const {
 tensor decoder::attention_weights(const nn::attention_inputs& layer) const {
   return blocks_.front().attention.weights(layer);
 }
+
+std::shared_ptr<const formula> decoder::attention_rule() const { return parts_for(config_).formula; }
+std::shared_ptr<const formula> decoder::even_rule() const { return parts_for(config_, uniform).formula; }
 
 }  // namespace qkv
