@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -84,7 +85,21 @@ def unpacked(package, names):
         return result
 
 
-CONVERT = {"plays": plays, "unpacked": unpacked}
+def drawn_digits(package, names):
+    """scikit-learn's table of digits, a line each of 64 numbers from 0 to 16 and the class, as IDX files."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+        found = [os.path.join(where, file) for where, _, files in os.walk(folder) for file in files
+                 if file == "digits.csv.gz"]
+        with gzip.open(found[0], "rt", encoding="ascii") as file:
+            rows = [[int(float(number)) for number in line.split(",")] for line in file]
+    count = len(rows)
+    pixels = bytes((row[i] * 255 + 8) // 16 for row in rows for i in range(64))
+    return {names[0]: struct.pack(">4B3I", 0, 0, 8, 3, count, 8, 8) + pixels,
+            names[1]: struct.pack(">4BI", 0, 0, 8, 1, count) + bytes(row[64] for row in rows)}
+
+
+CONVERT = {"plays": plays, "unpacked": unpacked, "drawn_digits": drawn_digits}
 
 
 # Fetching: a package file into a folder.
