@@ -5,6 +5,7 @@
 #include "qkv/io/idx.h"
 #include "qkv/io/image_file.h"
 #include "qkv/io/input_file.h"
+#include "qkv/io/labelled_files.h"
 #include "qkv/io/safetensors.h"
 #include "qkv/io/sound_file.h"
 #include "qkv/io/text_file.h"

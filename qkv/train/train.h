@@ -1,6 +1,8 @@
 // The front door of training: from a loss to weights, and to a file that holds them.
 #pragma once
 #include "qkv/train/checkpoint.h"
+#include "qkv/train/classification.h"
+#include "qkv/train/classifier_file.h"
 #include "qkv/train/data_order.h"
 #include "qkv/train/optimiser.h"
 #include "qkv/train/options.h"

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """The recipes of data sets: complete, convertible, and refused when the result is another one.  No network."""
+import gzip
 import io
 import os
 import re
+import shutil
+import subprocess
 import tarfile
 import tempfile
 import unittest
@@ -60,6 +63,24 @@ class Converting(unittest.TestCase):
             })
             self.assertEqual(data.plays(package, ["shakespeare.txt"]),
                              {"shakespeare.txt": b"As I remember, Adam\n\n\nHAMLET\n\nWho's there?\n"})
+
+
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is missing")
+    def test_drawn_digits_become_idx_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "package", "DEBIAN"))
+            with open(os.path.join(folder, "package", "DEBIAN", "control"), "w", encoding="ascii") as file:
+                file.write("Package: p\nVersion: 1\nArchitecture: all\nMaintainer: m <m@localhost>\nDescription: d\n")
+            rows = [[0, 8, 16] + [1] * 61 + [label] for label in (7, 3)]
+            with gzip.open(os.path.join(folder, "package", "digits.csv.gz"), "wt", encoding="ascii") as file:
+                file.writelines(",".join(str(number) for number in row) + "\n" for row in rows)
+            package = os.path.join(folder, "p.deb")
+            subprocess.run(["dpkg-deb", "--root-owner-group", "--build", os.path.join(folder, "package"), package],
+                           check=True, capture_output=True)
+            result = data.drawn_digits(package, ["images", "labels"])
+        self.assertEqual(result["images"][:20], bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8, 0, 128, 255, 16]))
+        self.assertEqual(len(result["images"]), 16 + 2 * 64)
+        self.assertEqual(result["labels"], bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3]))
 
 
 class Getting(unittest.TestCase):
