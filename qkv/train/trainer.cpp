@@ -64,7 +64,7 @@ training_progress trainer::train(const std::atomic<bool>* stop) {
     working_seconds_ += std::chrono::duration<double>(clock::now() - before).count();
     if (!finished() && !stopped()) after_step();
   }
-  average_.exchange();
+  if (!average_.exchanged()) average_.exchange();
   progress_.validated_now = !stopped();
   if (progress_.validated_now) progress_.validation_loss = task_.validation_loss(options_.final_batches);
   report(true);
