@@ -18,6 +18,11 @@ struct added_token {
   bool special;
 };
 
+/// \w+|[^\w\s] with \w spelled out, as it is in cutting::words: the programs that read tokenizer.json do not agree on
+/// what \w is.
+inline constexpr const char* words_single_marks_pattern =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s])";
+
 /// How the tokens' texts become one text.
 enum class joining {
   with_spaces,     ///< a space between any two: words

@@ -65,8 +65,7 @@ void read_byte_level(const json& step, tokenizer_parts& parts) {
 cutting read_split(const json& step) {
   const json pattern = step.value("pattern", json::object()).value("Regex", json());
   const bool kept_are_matches = step.value("behavior", json()) == "Removed" && flag_at(step, "invert", false);
-  if (kept_are_matches && pattern == "\\w+|[^\\w\\s]+") return cutting::words;
-  if (kept_are_matches && pattern == "\\w+|[^\\w\\s]") return cutting::words_single_marks;
+  if (kept_are_matches && pattern == words_single_marks_pattern) return cutting::words_single_marks;
   complain("Split by a pattern that is known here", shown(step));
 }
 

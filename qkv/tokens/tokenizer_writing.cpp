@@ -55,7 +55,10 @@ json cutting_rule(cutting rule) {
     case cutting::words:
       return {{"type", "Whitespace"}};
     case cutting::words_single_marks:
-      return {{"type", "Split"}, {"pattern", {{"Regex", "\\w+|[^\\w\\s]"}}}, {"behavior", "Removed"}, {"invert", true}};
+      return {{"type", "Split"},
+              {"pattern", {{"Regex", words_single_marks_pattern}}},
+              {"behavior", "Removed"},
+              {"invert", true}};
     case cutting::single_digits:
       return {{"type", "Digits"}, {"individual_digits", true}};
     case cutting::numbers:
