@@ -7,6 +7,7 @@
 #include "qkv/tokens/bpe_model.h"
 #include "qkv/tokens/text_cutter.h"
 #include "qkv/tokens/text_form.h"
+#include "qkv/tokens/unigram_model.h"
 #include "qkv/tokens/word_model.h"
 
 namespace qkv::tokens {
@@ -30,7 +31,7 @@ enum class joining {
   visible_spaces,  ///< every "▁" becomes a space, one in front is dropped
 };
 
-using token_model = std::variant<word_model, bpe_model>;
+using token_model = std::variant<word_model, bpe_model, unigram_model>;
 
 struct tokenizer_parts {
   text_form form;

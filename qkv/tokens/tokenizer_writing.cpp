@@ -136,6 +136,16 @@ json in_json(const bpe_model& model) {
           {"merges", merges}};
 }
 
+json in_json(const unigram_model& model) {
+  json pieces = json::array();
+  for (std::int32_t id = 0; id < model.names().size(); ++id)
+    pieces.push_back({model.names().token(id), model.scores()[std::size_t(id)]});
+  return {{"type", "Unigram"},
+          {"unk_id", model.settings().unknown},
+          {"vocab", pieces},
+          {"byte_fallback", model.settings().byte_fallback}};
+}
+
 }  // namespace
 
 std::string tokenizer::to_json() const {
