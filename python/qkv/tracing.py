@@ -139,9 +139,10 @@ def trace_similarity(function, with_weight):
     return _number(call(function, *channels), "similarity", "the term of one channel, a number")
 
 
-def trace_weighting(function):
-    """The activation of a lambda `lambda x: ...`."""
-    return _number(call(function, Real("score")), "weighting", "the weight before it is normalised, a number")
+def trace_weighting(function, what="weighting"):
+    """The activation, or feature map, of a lambda `lambda x: ...`."""
+    wanted = "the weight before it is normalised, a number" if what == "weighting" else "the new number of its channel"
+    return _number(call(function, Real("score")), what, wanted)
 
 
 def _number(result, what, wanted):
