@@ -4,6 +4,8 @@ Letters of the shapes: B sequences, T queries, S keys, H query heads, G key head
 queries and keys, E channels of values.
 """
 
+import operator
+
 import numpy
 
 from . import _native
@@ -171,7 +173,7 @@ def tiles(q, k, v, *parts, layout="BTHD", **keywords):
 
 def run_forward(how, x):
     """((out for the engine, for the user), (lse ...)) and the counts of tiles."""
-    formula, _ = how.formula()
+    formula, _ = how.formula(x)
     out, lse = x.new(x.results_shape()), x.new(x.q.shape[:3])
     if x.oracle:
         _native.oracle_forward(formula, x.q, x.k, x.v, how.layout(), out[0], lse[0])
@@ -185,7 +187,7 @@ class _Results:
     """Memory for the gradients of one call, and those that were written."""
 
     def __init__(self, how, x):
-        self.formula, self.parameters = how.formula()
+        self.formula, self.parameters = how.formula(x)
         self._x, self._pairs = x, [x.new(a.shape) for a in (x.q, x.k, x.v)]
         dtype = numpy.float64 if x.oracle else numpy.float32
         self.learned = [numpy.zeros(p.values.shape, dtype) for p in self.parameters]
@@ -231,7 +233,7 @@ def run_graph_forward(how, x, graphs, each):
     """(out for the engine, for the user), (lse ...) over the edges of graphs; the oracle has them as a mask."""
     if x.oracle:
         return run_forward(how, x)[0]
-    formula, _ = how.formula()
+    formula, _ = how.formula(x)
     out, lse = x.new(x.results_shape()), x.new(x.q.shape[:3])
     _native.graph_forward(formula, x.q, x.k, x.v, how.layout(), graphs, each, out[0], lse[0])
     return out, lse
@@ -273,7 +275,7 @@ def run_second_order(how, x, cotangents, dout, out=None, lse=None, inner=False):
 
 
 def _weights(how, x):
-    formula, _ = how.formula()
+    formula, _ = how.formula(x)
     q, k, v = (numpy.ascontiguousarray(a, dtype=numpy.float64) for a in (x.q, x.k, x.v))
     found = numpy.empty((q.shape[0], q.shape[2], q.shape[1], k.shape[1]))
     _native.oracle_weights(formula, q, k, v, how.layout(), found)
@@ -282,6 +284,10 @@ def _weights(how, x):
 
 def set_threads(count):
     """Sets how many threads the engine uses.  Results do not depend on it.  Raises ValueError below 1."""
+    try:
+        count = operator.index(count)
+    except TypeError:
+        raise TypeError(f"set_threads: expected a whole number of threads; found {type(count).__name__}") from None
     _native.set_threads(count)
 
 

@@ -105,8 +105,14 @@ class Composition:
         """Its formula is not kept: parts were put in that no other call has."""
         self._lasting = False
 
-    def formula(self):
-        """The engine's formula and the learned parameters in its order; kept for the next call of the same parts."""
+    def formula(self, inputs=None):
+        """The engine's formula and the learned parameters in its order; kept for the next call of the same parts.
+
+        Raises ValueError for an additive mask that the inputs do not fit.
+        """
+        for score in self.scores:
+            if inputs is not None and self.sequences is None and score.four_axes is not None:
+                self._check_axes(score.four_axes, inputs)
         build = _built if self._lasting else _built.__wrapped__
         return build(
             self.mask,
@@ -116,6 +122,14 @@ class Composition:
             self.scale and self.scale.factor,
             self.dropout and (self.dropout.rate, self.dropout.seed),
         )
+
+    @staticmethod
+    def _check_axes(found, inputs):
+        b, t, h, _ = inputs.q.shape
+        wanted = (("B", b), ("H", h), ("T", t), ("S", inputs.k.shape[1]))
+        if any(size not in (n, 1 if letter != "S" else n) for size, (letter, n) in zip(found, wanted)):
+            words = ", ".join(f"{letter} = {n}" + (" or 1" if letter != "S" else "") for letter, n in wanted)
+            raise ValueError(f"attention: expected mask [{words}]; found {list(found)}")
 
     def layout(self):
         """How queries and keys lie, for the engine."""

@@ -48,6 +48,10 @@ def _from_torch_bfloat16(x, name):
 def real_array(x, name, precision="float32"):
     """An array of real numbers that can be read.  Raises TypeError with what to do about it."""
     x = as_array(x, name)
+    if isinstance(x, numpy.ma.MaskedArray):
+        raise TypeError(
+            f"qkv: {name} is a masked array; pass its numbers, {name}.filled(0), and what is masked as mask="
+        )
     if x.dtype == object:
         raise TypeError(f"qkv: {name} is an array of Python objects; pass numpy.asarray({name}, dtype=numpy.float32)")
     if x.dtype == numpy.int8:
@@ -87,8 +91,8 @@ def _check_strides(x, name):
             f"attention: expected {name} with unit stride in its last axis; found a stride of "
             f"{x.strides[3] // size}; pass numpy.ascontiguousarray({name})"
         )
-    if any(s % size for s in x.strides):
-        raise ValueError(f"attention: expected {name} with whole strides; pass numpy.ascontiguousarray({name})")
+    if any(s % size for s in x.strides) or not x.flags.aligned:
+        raise ValueError(f"attention: expected {name} at whole numbers in memory; pass {name}.copy()")
     return x
 
 

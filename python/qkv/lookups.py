@@ -157,6 +157,12 @@ class CapturedArray(numpy.ndarray):
         key = (plain.__array_interface__["data"][0], plain.shape, plain.strides, plain.dtype.str)
         if key not in _seen:
             name = getattr(self, "called", "array")
+            plain = plain.astype(numpy.float32) if plain.dtype.name == "bfloat16" else plain
+            if plain.dtype.kind not in "iubf":
+                raise TypeError(
+                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
+                    "flags"
+                )
             _seen[key] = Constant(plain, name) if plain.dtype.kind == "f" else Table(plain, name)
         return _seen[key][indices]
 

@@ -67,7 +67,7 @@ def attention_statistics(
     array([0.  , 0.69, 1.1 , 1.39], dtype=float32)
     """
     how, x = Composition(parts, keywords), Inputs(q, k, k, layout)
-    formula, _ = how.formula()
+    formula, _ = how.formula(x)
     if tokens is not None:
         tokens = numpy.asarray(tokens)
         if tokens.dtype.kind not in "iu" or tokens.shape != (x.k.shape[0], x.k.shape[1]):
@@ -123,7 +123,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
                 "attention rollout: expected whole sequences whose queries stand on their own places; found "
                 f"{how.sequences or align!r}"
             )
-        told.append((how.formula()[0], x.q, x.k))
+        told.append((how.formula(x)[0], x.q, x.k))
     return _native.rollout(told, operator.index(token))
 
 
@@ -131,4 +131,4 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
 def head_similarity(q, k, *parts, layout="BTHD", **keywords):
     """Cosine between the weights of every two heads, [N, H, H] (as vectors of T S numbers), without T x S memory."""
     how, x = Composition(parts, keywords), Inputs(q, k, k, layout)
-    return _native.head_similarity(how.formula()[0], x.q, x.k, how.layout())
+    return _native.head_similarity(how.formula(x)[0], x.q, x.k, how.layout())

@@ -69,6 +69,20 @@ class AgainstNumPy(unittest.TestCase):
         ]
         self.assertLess(apart(out, numpy.concatenate(apart_, axis=1)), 1e-6)
 
+    def test_scores_look_up_what_edges_need(self):
+        near = numbers(4, seed=9)
+        x = numbers(1, 64, 4, 16)
+        edges = [(i, j) for i in range(64) for j in range(max(0, i - 3), i + 1)]
+        found = qkv.graph_attention(x, x, x, edges, lambda s, at: s + near[at.row - at.key])
+        distance = numpy.arange(64)[:, None] - numpy.arange(64)
+        kept = (distance >= 0) & (distance < 4)
+        expected = reference.attention(x, x, x, kept, lambda s: s + near[numpy.clip(distance, 0, 3)])[0]
+        self.assertLess(apart(found, expected), 3e-6)
+        with self.assertRaisesRegex(
+            ValueError, "near to have an index 4 on axis 0, where the link of query 63 and key 59"
+        ):
+            qkv.graph_attention(x, x, x, [*edges, (63, 59)], lambda s, at: s + near[at.row - at.key])
+
 
 class Gradients(unittest.TestCase):
     def test_equal_the_oracles_and_those_of_a_dense_mask(self):

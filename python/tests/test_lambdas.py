@@ -170,6 +170,34 @@ class Mistakes(unittest.TestCase):
     def test_an_unknown_function(self):
         self.says(TypeError, "numpy.sin cannot be traced", lambda s, at: numpy.sin(s))
 
+    def test_loops_lists_and_dicts(self):
+        heights = [1.0, 2.0, 3.0, 4.0]
+        self.says(TypeError, "cannot count a loop", lambda s, at: sum(s for _ in range(at.head)))
+        self.says(TypeError, r"look up in a list \(numpy.asarray\(list\)", lambda s, at: s + heights[at.head])
+        self.says(TypeError, "at.head looks up in a dict", lambda s, at: s + {0: 1}[at.head])
+        self.says(TypeError, "cannot be looped over", lambda s, at: s + sum(at.key))
+        self.says(TypeError, "qkv.maximum and qkv.minimum for max and min", lambda s, at: max(s, 0))
+
+    def test_lookups_of_other_kinds(self):
+        grid, odd = numbers(4, 64), numpy.ones(4, complex)
+        self.says(TypeError, "one index for each axis, no slices", lambda s, at: s + grid[at.head, :])
+        self.says(
+            ValueError, r"expected grid of as many axes as it is looked up by, 1", lambda s, at: s + grid[at.head]
+        )
+        self.says(TypeError, "looks up odd, an array of complex128", lambda s, at: s + odd[at.head])
+
+    def test_what_a_lambda_takes_and_returns(self):
+        self.says(TypeError, r"a mask lambda takes \(at\); this one takes \(s, at\)", mask=lambda s, at: s > 0)
+        self.says(TypeError, r"a score lambda takes \(s, at\); this one takes \(at\)", score=lambda at: at.key)
+        self.says(TypeError, r"a weighting lambda takes \(x\)", weighting=lambda x, y: x)
+        self.says(TypeError, "the new score, a number; this one returns tuple", lambda s, at: (s, s))
+
+    def test_an_additive_mask_of_another_size(self):
+        for keys in (50, 80):
+            self.says(
+                ValueError, rf"expected mask .*S = 64\]; found \[1, 1, 64, {keys}\]", mask=numpy.zeros((64, keys))
+            )
+
     def test_flex_attentions_arguments(self):
         self.says(TypeError, "FlexAttention's arguments", lambda s, b, h, i, j: s)
 
