@@ -45,8 +45,11 @@ def _from_torch_bfloat16(x, name):
     return numpy.from_dlpack(x.view(torch.int16)).view(dtype)
 
 
-def real_array(x, name, precision="float32"):
-    """An array of real numbers that can be read.  Raises TypeError with what to do about it."""
+def real_array(x, name, precision=None):
+    """An array of real numbers that can be read.  Raises TypeError with what to do about it.
+
+    precision: "oracle" takes float64; "float32" tells of it; None: the call has float32 alone.
+    """
     x = as_array(x, name)
     if isinstance(x, numpy.ma.MaskedArray):
         raise TypeError(
@@ -74,7 +77,7 @@ def real_array(x, name, precision="float32"):
 
 def plain_floats(x, name):
     """Contiguous float32 of any shape, or None: what is too small for a copy to matter."""
-    return None if x is None else numpy.ascontiguousarray(real_array(x, name, None), numpy.float32)
+    return None if x is None else numpy.ascontiguousarray(real_array(x, name), numpy.float32)
 
 
 def _four_axes(x, name, letters):
@@ -147,7 +150,7 @@ def quantise(x):
     >>> x.values.tolist(), float(x.scales[0, 0, 0] * 127)
     ([[[[127, -64, 32]]]], 1.0)
     """
-    x = _four_axes(real_array(x, "x", None), "x", "BSGD")
+    x = _four_axes(real_array(x, "x"), "x", "BSGD")
     x = _check_strides(x, "x") if x.dtype == numpy.float32 else x.astype(numpy.float32)
     values, scales = numpy.empty(x.shape, numpy.int8), numpy.empty(x.shape[:3], numpy.float32)
     _native.quantise(x, values, scales)
@@ -157,14 +160,15 @@ def quantise(x):
 class Inputs:
     """Queries, keys and values as the engine reads them, [B, T, H, D], and how results go back.
 
+    precision: None for calls that have float32 alone
     narrow: k and v may stay bfloat16, or be Quantised: then `.narrow` is (k, its scales, v, its scales) for the forward
     pass, and .k and .v are what they stand for, worked out when they are asked for.
     """
 
-    def __init__(self, q, k, v, layout, precision="float32", narrow=False):
+    def __init__(self, q, k, v, layout, precision=None, narrow=False):
         if layout not in LAYOUTS:
             raise ValueError(f'attention: expected layout "BTHD" or "BHTD"; found {layout!r}')
-        if precision not in ("float32", "oracle"):
+        if precision not in (None, "float32", "oracle"):
             raise ValueError(f'attention: expected precision "float32" or "oracle"; found {precision!r}')
         self.layout, self.oracle = layout, precision == "oracle"
         self._given, self._read = {}, {}

@@ -78,6 +78,10 @@ def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
             )
         if x.device.type != "cpu":
             raise TypeError(f"qkv.torch.attention: expected {name} on the CPU; found {x.device}; pass {name}.cpu()")
+        if x.dtype == torch.float64:
+            raise TypeError(
+                f"qkv.torch.attention: {name} is float64; the engine computes in float32: pass {name}.float()"
+            )
     for unsupported in ("precision", "return_weights"):
         if unsupported in keywords:
             raise TypeError(f"qkv.torch.attention: {unsupported} is for qkv.attention")

@@ -89,18 +89,24 @@ def with_captured_arrays(function):
     return copy
 
 
+def _check_arguments(function, arguments, what, names):
+    try:
+        found = inspect.signature(function)
+    except ValueError:  # a function that does not say
+        return
+    try:
+        found.bind(*arguments)
+    except TypeError:
+        raise TypeError(f"qkv: a {what} lambda takes ({names}); this one takes {found}") from None
+
+
 def call(function, *arguments, what="mask", names="at"):
     """What the function gives for proxies; `what` takes `names`."""
-    try:
-        inspect.signature(function).bind(*arguments)
-    except ValueError:  # a function that does not say
-        pass
-    except TypeError:
-        found = inspect.signature(function)
-        raise TypeError(f"qkv: a {what} lambda takes ({names}); this one takes {found}") from None
     lookups.forget_captured()
     try:
-        return with_captured_arrays(function)(*arguments)
+        function = with_captured_arrays(function)
+        _check_arguments(function, arguments, what, names)
+        return function(*arguments)
     except KeyError as problem:
         if problem.args and isinstance(problem.args[0], Expression):
             raise TypeError(f"qkv: {problem.args[0]} looks up in a dict; look up in an array instead") from None

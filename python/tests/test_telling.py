@@ -29,6 +29,10 @@ class Statistics(unittest.TestCase):
         self.assertLess(apart(s.map[..., 0, 0], weights.mean(axis=(2, 3))), 1e-5)
         self.assertIsNone(s.detected)
 
+    def test_float64_is_refused_without_a_remedy_that_is_not_there(self):
+        with self.assertRaisesRegex(TypeError, r"q is float64; .*pass q.astype\(numpy.float32\)$"):
+            qkv.attention_statistics(Q.astype(float), K)
+
     def test_a_map_of_one_row_is_exact(self):
         query, key = places(37, 51)
         weights = reference.attention(Q, K, V, query >= key)[1]

@@ -115,6 +115,10 @@ class Torch(unittest.TestCase):
             with self.assertRaisesRegex(NotImplementedError, word):
                 dq.sum().backward()
 
+    def test_float64_is_refused(self):
+        with self.assertRaisesRegex(TypeError, r"q is float64.*pass q.float\(\)"):
+            qkv.torch.attention(self.q.double(), self.k, self.v, layout="BHTD")
+
     def test_half_types_come_back_as_they_are(self):
         for dtype in (torch.float16, torch.bfloat16):
             x = [t.detach().to(dtype).requires_grad_() for t in (self.q, self.k, self.v)]
