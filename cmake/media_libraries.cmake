@@ -18,7 +18,7 @@ function(qkv_media_library name header library package)
 endfunction()
 
 qkv_media_library(zlib zlib.h z zlib1g-dev)                      # compressed data sets
-qkv_media_library(utf8proc utf8proc.h utf8proc libutf8proc-dev) # kinds of characters
+qkv_media_library(utf8proc utf8proc.h utf8proc libutf8proc-dev)  # kinds of characters
 qkv_media_library(png png.h png libpng-dev)                      # pictures
 qkv_media_library(jpeg turbojpeg.h turbojpeg libturbojpeg0-dev)  # pictures
 qkv_media_library(sndfile sndfile.h sndfile libsndfile1-dev)     # WAV and FLAC

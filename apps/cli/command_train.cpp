@@ -1,261 +1,184 @@
-// qkv train: a small model learns to write like a text.
+// qkv train: models learn, from texts or from texts and their translations.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "apps/cli/command.h"
-#include "apps/cli/curve_file.h"
-#include "apps/cli/interrupt.h"
-#include "apps/cli/model_file.h"
-#include "apps/cli/progress_line.h"
-#include "apps/cli/written_text.h"
-#include "qkv/generate/generate.h"
-#include "qkv/io/atomic_file.h"
-#include "qkv/io/text_file.h"
-#include "qkv/train/checkpoint.h"
-#include "qkv/train/language_modelling.h"
-#include "qkv/train/trainer.h"
+#include "apps/cli/train_flags.h"
 
 namespace qkv::cli {
 namespace {
 
-constexpr long no_limit = 1L << 40;
+const auto positive = CLI::Range(1L, 1L << 30);
+const auto not_negative = CLI::Range(0L, 1L << 30);
 
-struct train_options {
-  std::string text, out, curve;
-  decoder_config model{};
-  training_options training{.checkpoint_every = 500};
-  bool resume = false, weights_only = false;
-  bool steps_given = false, seconds_given = false;
-};
-
-// Everything that a run needs, whether it starts or goes on.
-class training_session {
+/// Options that stand for fields of training_options: those the user gave replace a task's defaults.
+class given_training_options {
  public:
-  training_session(const train_options& options, const output_options& output)
-      : options_(options),
-        output_(output),
-        text_(read_text(options.text)),
-        state_(beginning()),
-        tokens_(encode(state_.vocabulary, options.text, text_)),
-        task_(state_.model, tokens_, state_.facts.training),
-        run_(task_, state_.facts.training),
-        curve_(options.curve, options.resume),
-        line_(state_.facts.training.seconds, output.quiet) {
-    if (options.resume) run_.resume(state_.facts.step, resumed_);
-    resumed_.clear();
+  template <class T>
+  CLI::Option* add(CLI::App& command, const std::string& name, T training_options::*field, const std::string& what) {
+    CLI::Option* option = command.add_option(name, given_.*field, what);
+    copies_.push_back([this, option, field](training_options& to) {
+      if (option->count() > 0) to.*field = given_.*field;
+    });
+    return option;
   }
-
-  void train();
+  training_options over(training_options defaults) const {
+    for (const auto& copy : copies_) copy(defaults);
+    return defaults;
+  }
 
  private:
-  character_model beginning();
-  void check_out_is_ours() const;
-  void report(const training_progress& p);
-  void save(const training_progress& p);
-  std::string sample(long tokens) const;
-  void show_sample(const std::string& title, long tokens);
-  void conclude(const training_progress& last, bool stopped);
-
-  const train_options& options_;
-  const output_options& output_;
-  std::string text_;
-  named_tensors resumed_;  // what the checkpoint says of the training
-  character_model state_;
-  std::vector<std::int32_t> tokens_;
-  language_modelling task_;
-  trainer run_;
-  curve_file curve_;
-  progress_line line_;
+  training_options given_;
+  std::vector<std::function<void(training_options&)>> copies_;
 };
 
-character_model training_session::beginning() {
-  check_out_is_ours();
-  atomic_file probe(options_.out);  // says now, and not after an hour, that nothing can be written there
-  training_options training = options_.training;
-  if (options_.seconds_given && !options_.steps_given) training.steps = no_limit;
-  if (!options_.resume) {
-    character_vocabulary vocabulary(text_);
-    decoder_config config = options_.model;
-    config.vocabulary = vocabulary.size();
-    checkpoint_facts facts{.vocabulary = vocabulary.to_json(), .training = training};
-    return {decoder(config, training.seed), std::move(vocabulary), std::move(facts)};
-  }
-  checkpoint old = load_checkpoint(options_.out);
-  if (old.training_state.empty())
-    throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  resumed_ = std::move(old.training_state);
-  training_options same = old.facts.training;
-  if (options_.steps_given || options_.seconds_given) {
-    same.steps = training.steps;
-    same.seconds = training.seconds;
-  }
-  if (same.steps <= old.facts.step)
-    throw usage_error(fmt::format("--steps: expected more than the {} steps that the checkpoint has done; found {}",
-                                  old.facts.step, same.steps));
-  old.facts.training = same;
-  auto vocabulary = character_vocabulary::from_json(old.facts.vocabulary);
-  return {std::move(old.model), std::move(vocabulary), std::move(old.facts)};
+const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::half_cosine},
+                                                     {"inverse-square-root", schedule_kind::inverse_square_root},
+                                                     {"warm-stable-decay", schedule_kind::warm_stable_decay},
+                                                     {"constant", schedule_kind::constant}};
+
+void add_data(CLI::App& command, train_flags& flags) {
+  const auto group = command.add_option_group("Data");
+  CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
+  CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
+  CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
+  source->needs(target)->excludes(text);
+  target->needs(source);
+  CLI::Option* validation_source =
+      group->add_option("--validation-source", flags.validation_source,
+                        "Texts to validate on; none: one pair in fifty is kept apart for it")
+          ->needs(source);
+  validation_source->needs(
+      group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
+  group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
-// A file that is there may only be replaced, or resumed from, if it is a checkpoint.
-void training_session::check_out_is_ours() const {
-  if (!std::filesystem::exists(options_.out)) {
-    if (options_.resume) refuse_file(options_.out, "a checkpoint to resume from", "no file of that name");
-    return;
-  }
-  if (options_.resume) return;
-  try {
-    load_checkpoint(options_.out);
-  } catch (const file_error& error) {
-    throw file_error(
-        fmt::format("--out: a file is there and is no checkpoint, so it is not replaced ({})", error.what()));
-  }
+std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
+  const auto group = command.add_option_group("Tokens of translations");
+  return {group->add_option("--tokens", flags.tokens, "bpe: byte pairs; words")
+              ->check(CLI::IsMember({"bpe", "words"}))
+              ->capture_default_str(),
+          group->add_option("--vocabulary", flags.vocabulary, "Tokens, at most")->check(positive)->capture_default_str(),
+          group->add_flag("--separate-vocabularies", flags.separate_vocabularies, "One for each side"),
+          group->add_flag("--lower-case", flags.lower_case, "Do without capitals")};
 }
 
-std::string training_session::sample(long count) const {
-  const char32_t line_end = U'\n';
-  const std::vector<std::int32_t> prompt =
-      state_.vocabulary.contains(line_end) ? state_.vocabulary.encode("\n") : std::vector{tokens_.front()};
-  const auto written = generate(state_.model, prompt, {.tokens = count, .sampling = {.temperature = 0.8}, .stop = {}});
-  return state_.vocabulary.decode(written);
+std::vector<CLI::Option*> add_sizes(CLI::App& command, size_flags& sizes) {
+  const auto group = command.add_option_group("Model");
+  return {group->add_option("--layers", sizes.layers, "Layers, on each side of a translator")
+              ->check(CLI::Range(1L, 1024L)),
+          group->add_option("--heads", sizes.heads, "Heads of a layer")->check(CLI::Range(1L, 1024L)),
+          group->add_option("--width", sizes.width, "Width of the model, a multiple of the heads")
+              ->check(CLI::Range(1L, 1L << 16)),
+          group->add_option("--hidden", sizes.hidden, "Width of the feed-forward layers; none: four times the model's")
+              ->check(CLI::Range(1L, 1L << 18)),
+          group->add_option("--context", sizes.context, "Tokens that it can look back on")
+              ->check(CLI::Range(1L, 1L << 20)),
+          group->add_option("--dropout", sizes.dropout, "Share of numbers dropped while training")
+              ->check(CLI::Range(0.0, 0.99))};
 }
 
-void training_session::show_sample(const std::string& title, long count) {
-  line_.clear();
-  if (output_.quiet || output_.json) return;
-  fmt::print("{}\n", bold(title, look_of_terminal(stdout)));
-  print_text(sample(count) + "\n\n");
+std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options& given) {
+  auto& group = *command.add_option_group("Learning");
+  using o = training_options;
+  CLI::Option* schedule =
+      given.add(group, "--schedule", &o::schedule, "How the learning rate moves: cosine, inverse-square-root, "
+                                                   "warm-stable-decay or constant");
+  schedule->transform(CLI::CheckedTransformer(schedules).description(""))->type_name("NAME");
+  return {given.add(group, "--batch", &o::batch, "Sequences of a batch")->check(positive),
+          given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch, instead of --batch")
+              ->check(not_negative),
+          given.add(group, "--accumulate", &o::accumulate, "Batches a step, added up as if they were one")
+              ->check(positive),
+          given.add(group, "--learning-rate", &o::learning_rate, "At its highest")->check(CLI::Range(0.0, 100.0)),
+          given.add(group, "--warm-up", &o::warm_up, "Steps until it is there")->check(not_negative),
+          schedule,
+          given.add(group, "--weight-decay", &o::weight_decay, "Of matrices")->check(CLI::Range(0.0, 100.0)),
+          given.add(group, "--clip", &o::clip, "Largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9)),
+          given.add(group, "--label-smoothing", &o::label_smoothing, "Translations: share of a target that is spread")
+              ->check(CLI::Range(0.0, 0.99)),
+          given.add(group, "--average", &o::average, "Use weights averaged with this decay a step; 0: the latest")
+              ->check(CLI::Range(0.0, 0.9999999)),
+          given.add(group, "--seed", &o::seed, "Of weights, data order and dropout")};
 }
 
-void training_session::report(const training_progress& p) {
-  line_.show(p);
-  curve_.add(p);
+void add_course(CLI::App& command, run_options& run, given_training_options& given) {
+  auto& group = *command.add_option_group("Course");
+  using o = training_options;
+  given.add(group, "--validate-every", &o::validate_every, "Steps between validations; 0: only at the end")
+      ->check(not_negative);
+  given.add(group, "--sample-every", &o::sample_every, "Steps between samples of what it says; 0: only at the end")
+      ->check(not_negative);
+  given.add(group, "--checkpoint-every", &o::checkpoint_every, "Steps between checkpoints; 0: only at the end")
+      ->check(not_negative);
+  group.add_flag("--replace", run.replace, "Begin anew where a run is in --out already");
+  group.add_flag("--weights-only", run.weights_only,
+                 "Leave the optimiser's state out: a third of the size, but no --resume");
+  group.add_flag("--dry-run", run.dry_run, "Say what it would take, and write nothing");
 }
 
-void training_session::save(const training_progress& p) {
-  checkpoint_facts facts = state_.facts;
-  facts.step = p.step;
-  facts.validation_loss = p.validation_loss;
-  try {
-    save_checkpoint(options_.out, state_.model, facts, options_.weights_only ? named_tensors() : run_.state());
-  } catch (const file_error& error) {
-    if (p.finished) throw;
-    line_.clear();
-    fmt::print(stderr, "qkv train: {}; the training goes on\n", error.what());
-  }
+/// The folder and the limits.
+void add_run(CLI::App& command, run_options& run, given_training_options& given,
+                     std::vector<std::pair<CLI::Option*, bool*>>& flags_given) {
+  CLI::Option* out = command.add_option("-o,--out", run.out, "Folder of the run: checkpoints, record, loss curve");
+  out->check(file_name());
+  CLI::Option* steps = given.add(command, "--steps", &training_options::steps, "Steps in all; none: 2000")->check(positive);
+  CLI::Option* seconds = given.add(command, "--seconds", &training_options::seconds,
+                                   "Stop after that many seconds; without --steps, the only limit; 0: no limit of time")
+                             ->check(CLI::Range(0.0, 1e9));
+  command.add_option("--epochs", run.epochs, "Translations: how often every pair is seen, instead of --steps")
+      ->check(CLI::Range(0.0, 1e6))
+      ->excludes(steps);
+  flags_given = {{steps, &run.steps_given}, {seconds, &run.seconds_given}};
+  command.add_flag("--resume", run.resume, "Go on from the latest valid checkpoint in --out");
 }
 
-void training_session::train() {
-  const std::atomic<bool>& stop = stop_on_interrupt();
-  if (!output_.quiet && !output_.json) {
-    fmt::print("{}: {} characters, {} different\n", std::filesystem::path(options_.text).filename().string(),
-               tokens_.size(), state_.vocabulary.size());
-    fmt::print("model: {}\n\n", in_words(state_.model));
-    std::fflush(stdout);
-  }
-  if (!options_.resume)
-    show_sample("What it writes before it has learned anything:", 120);
-  else if (!output_.quiet)
-    fmt::print(stderr, "resuming at step {}\n", state_.facts.step);
-  run_.on_progress = [this](const training_progress& p) { report(p); };
-  run_.on_sample = [this](const training_progress& p) { show_sample(fmt::format("After {} steps:", p.step), 200); };
-  run_.on_checkpoint = [this](const training_progress& p) { save(p); };
-  const training_progress last = run_.train(&stop);
-  conclude(last, stop);
+/// A run that goes on has its sizes and its ways already.
+void check_resume_changes_nothing(const std::vector<CLI::Option*>& fixed) {
+  for (const CLI::Option* option : fixed)
+    if (option->count() > 0)
+      throw usage_error(fmt::format("--resume: expected the options that the run began with; found {}", option->get_name()));
 }
 
-void training_session::conclude(const training_progress& last, bool stopped) {
-  line_.clear();
-  if (output_.json) {
-    const auto number = [](double x) { return std::isnan(x) ? nlohmann::ordered_json() : nlohmann::ordered_json(x); };
-    const nlohmann::ordered_json result{{"checkpoint", options_.out},
-                                        {"step", last.step},
-                                        {"stopped", stopped},
-                                        {"loss", number(last.loss)},
-                                        {"validation_loss", number(last.validation_loss)},
-                                        {"seconds", last.seconds},
-                                        {"tokens_per_second", last.tokens_per_second},
-                                        {"parameters", nn::count_parameters(state_.model)},
-                                        {"sample", sample(200)}};
-    fmt::print("{}\n", result.dump(1));
-  } else {
-    show_sample(fmt::format("What it writes after {} steps:", last.step), 400);
-    if (stopped)
-      fmt::print("Stopped at step {}; saved in {}. Add --resume to go on.\n", last.step, options_.out);
-    else if (!output_.quiet)
-      fmt::print("{} steps in {}, loss {:.3f}, validation loss {:.3f}; saved in {}\n", last.step,
-                 in_clock(last.seconds), last.loss, last.validation_loss, options_.out);
-  }
-  curve_.close();
+void train(const train_flags& flags, const output_options& output) {
+  if (flags.run.out.empty() && !flags.run.dry_run)
+    throw usage_error("--out: expected a folder for the run; found none");
+  if (!flags.text.empty()) return train_language_model(flags, output);
+  if (!flags.source.empty()) return train_translator(flags, output);
+  throw usage_error("expected something to learn from, --text FILE or --source FILE --target FILE; found neither");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
-  CLI::App& command = add_command(program, "train", "Train a small model on a text; Ctrl-C saves what it has learned",
-                                  "qkv train --text FILE --out my.safetensors --seconds 600");
-  const auto options = std::make_shared<train_options>();
+  CLI::App& command =
+      add_command(program, "train", "Train a small model on a text, or on texts and their translations; Ctrl-C saves",
+                  "qkv train --text FILE --out mine --seconds 600\n"
+                  "  qkv train --source train.de --target train.en --out de-en --epochs 20");
+  const auto flags = std::make_shared<train_flags>();
   const auto output = std::make_shared<output_options>();
-  decoder_config& model = options->model;
-  training_options& training = options->training;
-  const auto positive = CLI::Range(1L, 1L << 30);
-  command.add_option("--text", options->text, "What to learn from, in UTF-8")->required();
-  command
-      .add_option("-o,--out", options->out,
-                  "Checkpoint to write; an earlier one is replaced when the new one is complete")
-      ->required()
-      ->check(file_name());
-  CLI::Option* steps =
-      command.add_option("--steps", training.steps, "Steps in all")->check(positive)->capture_default_str();
-  command
-      .add_option("--seconds", training.seconds,
-                  "Stop after that many seconds; without --steps, the only limit; 0: no limit of time")
-      ->check(CLI::Range(0.0, 1e9));
-  command.add_flag("--resume", options->resume, "Go on from the checkpoint --out");
-  CLI::Option* sizes[] = {
-      command.add_option("--layers", model.layers, "Layers")->check(CLI::Range(1L, 1024L))->capture_default_str(),
-      command.add_option("--heads", model.heads, "Heads of a layer")
-          ->check(CLI::Range(1L, 1024L))
-          ->capture_default_str(),
-      command.add_option("--width", model.width, "Width of the model, a multiple of the heads")
-          ->check(CLI::Range(1L, 1L << 16))
-          ->capture_default_str(),
-      command.add_option("--context", model.context, "Tokens that it can look back on")
-          ->check(CLI::Range(1L, 1L << 20))
-          ->capture_default_str(),
-      command.add_option("--dropout", model.dropout, "Share of numbers dropped while training")
-          ->check(CLI::Range(0.0, 0.99))
-          ->capture_default_str(),
-      command.add_option("--batch", training.batch, "Sequences of a step")->check(positive)->capture_default_str(),
-      command.add_option("--learning-rate", training.learning_rate, "At its highest; a cosine brings it down")
-          ->check(CLI::Range(0.0, 100.0))
-          ->capture_default_str(),
-      command.add_option("--seed", training.seed, "Of weights, data order and dropout")->capture_default_str(),
-  };
-  for (CLI::Option* size : sizes) command.get_option("--resume")->excludes(size);
-  command.add_option("--curve", options->curve, "Write a line of JSON for every report: the learning curve")
-      ->check(file_name());
-  command.add_option("--validate-every", training.validate_every, "Steps between validations; 0: only at the end")
-      ->check(CLI::Range(0L, 1L << 30))
-      ->capture_default_str();
-  command
-      .add_option("--sample-every", training.sample_every, "Steps between samples of its writing; 0: only at the end")
-      ->check(CLI::Range(0L, 1L << 30))
-      ->capture_default_str();
-  command.add_option("--checkpoint-every", training.checkpoint_every, "Steps between checkpoints; 0: only at the end")
-      ->check(CLI::Range(0L, 1L << 30))
-      ->capture_default_str();
-  command.add_flag("--weights-only", options->weights_only,
-                   "Leave the optimiser's state out: a third of the size, but no --resume");
+  const auto given = std::make_shared<given_training_options>();
+  const auto limits = std::make_shared<std::vector<std::pair<CLI::Option*, bool*>>>();
+  add_run(command, flags->run, *given, *limits);
+  add_data(command, *flags);
+  auto fixed = add_tokens(command, *flags);
+  for (auto& more : {add_sizes(command, flags->sizes), add_learning(command, *given)})
+    fixed.insert(fixed.end(), more.begin(), more.end());
+  add_course(command, flags->run, *given);
   output->add_quiet(command);
   output->add_json(command);
-  command.callback([options, output, steps] {
-    options->steps_given = steps->count() > 0;
-    options->seconds_given = options->training.seconds > 0;
-    training_session(*options, *output).train();
+  if (!program.get_config_ptr()) program.set_config("--config", "", "Read options from a file, as --dump-config writes it");
+  command.fallthrough();
+  const auto dump = std::make_shared<bool>(false);
+  command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
+  command.callback([flags, output, given, limits, dump, fixed, &program] {
+    if (flags->run.resume) check_resume_changes_nothing(fixed);
+    if (*dump) return fmt::print("{}", program.config_to_str(false, true));
+    for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;
+    flags->run.seconds_given = flags->run.seconds_given && given->over({}).seconds > 0;
+    flags->run.given = [given](training_options defaults) { return given->over(std::move(defaults)); };
+    train(*flags, *output);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "apps/cli/command.h"
 #include "qkv/io/utf8.h"
+#include "qkv/train/run_folder.h"
 
 namespace qkv::cli {
 namespace {
@@ -25,7 +26,7 @@ void check_characters(const character_vocabulary& vocabulary, const std::string&
 }  // namespace
 
 character_model load_character_model(const std::filesystem::path& path) {
-  checkpoint loaded = load_checkpoint(path);
+  checkpoint loaded = load_checkpoint(model_file_at(path));
   auto vocabulary = [&] {
     try {
       return character_vocabulary::from_json(loaded.facts.vocabulary);
@@ -43,13 +44,15 @@ std::vector<std::int32_t> encode(const character_vocabulary& vocabulary, const s
   return vocabulary.encode(text);
 }
 
+std::string parameters_in_words(long parameters) {
+  return parameters < 100'000 ? fmt::format("{} parameters", parameters)
+                              : fmt::format("{:.2f} million parameters", double(parameters) / 1e6);
+}
+
 std::string in_words(const decoder& model) {
   const decoder_config& config = model.config();
-  const auto parameters = double(nn::count_parameters(model));
   return fmt::format("{} layers of {} heads, width {}, context {}, {}", config.layers, config.heads, config.width,
-                     config.context,
-                     parameters < 1e5 ? fmt::format("{:.0f} parameters", parameters)
-                                      : fmt::format("{:.2f} million parameters", parameters / 1e6));
+                     config.context, parameters_in_words(nn::count_parameters(model)));
 }
 
 }  // namespace qkv::cli

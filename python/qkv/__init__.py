@@ -8,8 +8,20 @@ Lambdas are traced once and interpreted tile by tile: fused, tiles without a lin
 compiler is needed.  Inside them write qkv.where(condition, a, b) for `if`, and &, |, ~ between conditions.
 """
 
-from .calls import Gradients, attention, attention_backward, set_threads, threads, tiles, weights
+from .calls import (
+    Gradients,
+    SecondGradients,
+    attention,
+    attention_backward,
+    attention_second_order,
+    set_threads,
+    threads,
+    tiles,
+    weights,
+)
 from .expressions import abs, exp, floor, hash, log, maximum, minimum, sigmoid, sqrt, tanh, where
+from .graph import Graph, graph_attention, graph_attention_backward
+from .inputs import Quantised, quantise
 from .linear import LinearGradients, linear_attention, linear_attention_backward
 from .lookups import Parameter, Table
 from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
@@ -52,9 +64,10 @@ from .ready import (
     top_left,
     uniform,
 )
-from .statistics import Statistics, attention_statistics, head_similarity
+from .statistics import Statistics, attention_rollout, attention_statistics, head_similarity
 
 mask, score, similarity, weighting, table, parameter = Mask, Score, Similarity, Weighting, Table, Parameter
+graph = Graph
 
 __version__ = "0.1.0"
 

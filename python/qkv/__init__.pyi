@@ -1,9 +1,10 @@
 """Types of the public names; what they do is said in their docstrings."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
-from numpy import ndarray
+from numpy import dtype, ndarray
+from typing_extensions import Unpack
 
 from . import flex as flex
 from . import onnx as onnx
@@ -12,7 +13,9 @@ from .expressions import Number, Real, Truth, Whole
 from .tracing import Place
 
 Array: TypeAlias = Any  # of NumPy, or with DLPack
+Edges: TypeAlias = Any  # [N, 2] whole numbers: an array, or a list of pairs
 Layout: TypeAlias = Literal["BTHD", "BHTD"]
+Precision: TypeAlias = Literal["float32", "oracle"]
 MaskRule: TypeAlias = Callable[[Place], Truth]
 ScoreRule: TypeAlias = Callable[..., Number]  # (s, at, *learned)
 
@@ -68,6 +71,8 @@ class Parameter:
     def shape(self) -> tuple[int, ...]: ...
     def __getitem__(self, indices: Any) -> Real: ...
 
+AnyPart: TypeAlias = Part | MaskRule | ScoreRule
+
 mask = Mask
 score = Score
 similarity = Similarity
@@ -84,49 +89,119 @@ class Gradients:
     def __iter__(self) -> Iterator[ndarray]: ...
     def __getitem__(self, parameter: Parameter | Array) -> ndarray: ...
 
+class PartKeywords(TypedDict, total=False):
+    mask: Mask | MaskRule | Array | None
+    score: Score | ScoreRule | Sequence[Score | ScoreRule] | None
+    weighting: Weighting | Callable[[Real], Number] | None
+    similarity: Similarity | Callable[[Real, Real], Number] | None
+    bias: Array | Parameter | None
+    scale: float | Scale | None
+    dropout: float | Dropout | None
+    align: Alignment | None
+
 def attention(
     q: Array,
-    k: Array,
-    v: Array,
-    *parts: Part | MaskRule | ScoreRule,
-    mask: Mask | MaskRule | Array | None = None,
-    score: Score | ScoreRule | Sequence[Score | ScoreRule] | None = None,
-    weighting: Weighting | Callable[[Real], Number] | None = None,
-    similarity: Similarity | Callable[[Real, Real], Number] | None = None,
-    bias: Array | Parameter | None = None,
-    scale: float | Scale | None = None,
-    dropout: float | Dropout | None = None,
-    align: Alignment | None = None,
+    k: Array | Quantised,
+    v: Array | Quantised,
+    *parts: AnyPart,
     layout: Layout = "BTHD",
     return_lse: bool = False,
     return_weights: bool = False,
-    precision: Literal["float32", "oracle"] = "float32",
+    precision: Precision = "float32",
+    **keywords: Unpack[PartKeywords],
 ) -> Any: ...
 def attention_backward(
     dout: Array,
     q: Array,
     k: Array,
     v: Array,
-    *parts: Part | MaskRule | ScoreRule,
+    *parts: AnyPart,
     out: Array | None = None,
     lse: Array | None = None,
-    mask: Mask | MaskRule | Array | None = None,
-    score: Score | ScoreRule | Sequence[Score | ScoreRule] | None = None,
-    weighting: Weighting | Callable[[Real], Number] | None = None,
-    similarity: Similarity | Callable[[Real, Real], Number] | None = None,
-    bias: Array | Parameter | None = None,
-    scale: float | Scale | None = None,
-    dropout: float | Dropout | None = None,
-    align: Alignment | None = None,
     layout: Layout = "BTHD",
-    precision: Literal["float32", "oracle"] = "float32",
+    precision: Precision = "float32",
+    **keywords: Unpack[PartKeywords],
 ) -> Gradients: ...
+
+class SecondGradients(Gradients):
+    ddout: ndarray
+
+def attention_second_order(
+    cotangents: Sequence[Array | None],
+    dout: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    *parts: AnyPart,
+    out: Array | None = None,
+    lse: Array | None = None,
+    layout: Layout = "BTHD",
+    precision: Precision = "float32",
+    **keywords: Unpack[PartKeywords],
+) -> SecondGradients: ...
 def weights(
-    q: Array, k: Array, v: Array, *parts: Part | MaskRule | ScoreRule, layout: Layout = "BTHD", **keywords: Any
+    q: Array,
+    k: Array | Quantised,
+    v: Array | Quantised,
+    *parts: AnyPart,
+    layout: Layout = "BTHD",
+    **keywords: Unpack[PartKeywords],
 ) -> ndarray: ...
 def tiles(
-    q: Array, k: Array, v: Array, *parts: Part | MaskRule | ScoreRule, layout: Layout = "BTHD", **keywords: Any
+    q: Array,
+    k: Array | Quantised,
+    v: Array | Quantised,
+    *parts: AnyPart,
+    layout: Layout = "BTHD",
+    **keywords: Unpack[PartKeywords],
 ) -> tuple[int, int, int]: ...
+
+class Quantised:
+    values: ndarray
+    scales: ndarray
+    def __init__(self, values: Array, scales: Array) -> None: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> dtype: ...
+    def dequantised(self) -> ndarray: ...
+
+def quantise(x: Array) -> Quantised: ...
+
+class Graph:
+    def __init__(self, edges: Edges, queries: int, keys: int | None = None) -> None: ...
+    @property
+    def queries(self) -> int: ...
+    @property
+    def keys(self) -> int: ...
+    @property
+    def edges(self) -> ndarray: ...
+    def __len__(self) -> int: ...
+
+graph = Graph
+
+def graph_attention(
+    q: Array,
+    k: Array,
+    v: Array,
+    links: Graph | Edges | Sequence[Graph | Edges],
+    *parts: AnyPart,
+    layout: Layout = "BTHD",
+    return_lse: bool = False,
+    precision: Precision = "float32",
+    **keywords: Unpack[PartKeywords],
+) -> Any: ...
+def graph_attention_backward(
+    dout: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    links: Graph | Edges | Sequence[Graph | Edges],
+    *parts: AnyPart,
+    layout: Layout = "BTHD",
+    precision: Precision = "float32",
+    **keywords: Unpack[PartKeywords],
+) -> Gradients: ...
 
 class Statistics:
     lse: ndarray
@@ -142,7 +217,7 @@ class Statistics:
 def attention_statistics(
     q: Array,
     k: Array,
-    *parts: Part | MaskRule | ScoreRule,
+    *parts: AnyPart,
     entropy: bool = True,
     maximum: bool = True,
     received: bool = True,
@@ -153,10 +228,17 @@ def attention_statistics(
     map_shape: tuple[int, int] = (0, 0),
     shares: Array | None = None,
     layout: Layout = "BTHD",
-    **keywords: Any,
+    **keywords: Unpack[PartKeywords],
 ) -> Statistics: ...
 def head_similarity(
-    q: Array, k: Array, *parts: Part | MaskRule | ScoreRule, layout: Layout = "BTHD", **keywords: Any
+    q: Array, k: Array, *parts: AnyPart, layout: Layout = "BTHD", **keywords: Unpack[PartKeywords]
+) -> ndarray: ...
+def attention_rollout(
+    layers: Sequence[tuple[Any, ...]],
+    token: int,
+    *parts: AnyPart,
+    layout: Layout = "BTHD",
+    **keywords: Unpack[PartKeywords],
 ) -> ndarray: ...
 
 class LinearGradients(NamedTuple):
@@ -168,40 +250,24 @@ class LinearGradients(NamedTuple):
     dstate: ndarray | None
 
 Rule: TypeAlias = Literal["linear", "gated", "delta", "gated_delta"]
-Features: TypeAlias = Literal["identity", "relu", "elu_plus_one"]
+Features: TypeAlias = Literal["identity", "relu", "elu_plus_one"] | Callable[[Real], Number]
+
+class LinearKeywords(TypedDict, total=False):
+    rule: Rule
+    features: Features
+    causal: bool
+    normalise: bool
+    scale: float | None
+    decay: Array | None
+    beta: Array | None
+    state: Array | None
+    layout: Layout
 
 def linear_attention(
-    q: Array,
-    k: Array,
-    v: Array,
-    *,
-    rule: Rule = "linear",
-    features: Features = "identity",
-    causal: bool = True,
-    normalise: bool = False,
-    scale: float | None = None,
-    decay: Array | None = None,
-    beta: Array | None = None,
-    state: Array | None = None,
-    layout: Layout = "BTHD",
-    return_state: bool = False,
+    q: Array, k: Array, v: Array, *, return_state: bool = False, **keywords: Unpack[LinearKeywords]
 ) -> Any: ...
 def linear_attention_backward(
-    dout: Array,
-    q: Array,
-    k: Array,
-    v: Array,
-    *,
-    dstate: Array | None = None,
-    rule: Rule = "linear",
-    features: Features = "identity",
-    causal: bool = True,
-    normalise: bool = False,
-    scale: float | None = None,
-    decay: Array | None = None,
-    beta: Array | None = None,
-    state: Array | None = None,
-    layout: Layout = "BTHD",
+    dout: Array, q: Array, k: Array, v: Array, *, dstate: Array | None = None, **keywords: Unpack[LinearKeywords]
 ) -> LinearGradients: ...
 
 class Picture:

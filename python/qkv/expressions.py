@@ -11,7 +11,13 @@ import numpy
 
 _STEERING = (
     "qkv: a condition on many links at once cannot steer `if`, `and`, `or`, `not` or a chained comparison; write "
-    "qkv.where(condition, a, b) to choose, and &, | and ~ between conditions"
+    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and min"
+)
+_NO_SEQUENCE = "qkv: a traced value is one number for each link, not a sequence: it cannot be looped over or unpacked"
+_NO_INDEX = (
+    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over plain "
+    "numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
+    "qkv.parameter(array) where the array is not a variable of the lambda itself)"
 )
 _NO_NUMBER = (
     "qkv: a traced value stands for many links and has no single number; use qkv.tanh, qkv.exp, qkv.log, qkv.sqrt, "
@@ -39,7 +45,15 @@ class Expression:
     def _no_number(self, *_, **__):
         raise TypeError(_NO_NUMBER)
 
-    __float__ = __int__ = __index__ = __complex__ = __array__ = __len__ = __iter__ = __round__ = _no_number
+    def _no_sequence(self, *_):
+        raise TypeError(_NO_SEQUENCE)
+
+    def _no_index(self):
+        raise TypeError(_NO_INDEX)
+
+    __float__ = __int__ = __complex__ = __array__ = __round__ = _no_number
+    __len__ = __iter__ = __getitem__ = __contains__ = _no_sequence
+    __index__ = _no_index
     __trunc__ = __floor__ = __ceil__ = _no_number
 
     def __repr__(self):
@@ -210,6 +224,8 @@ def value_of(x):
         return Real("number", (), builtins.float(x))
     if getattr(x, "shape", None) == () and hasattr(x, "item"):
         return value_of(x.item())
+    if isinstance(x, slice) or x is None or x is Ellipsis:
+        raise TypeError("qkv: a traced lambda looks up one entry for each link: one index for each axis, no slices")
     if getattr(x, "shape", None) is not None:
         raise TypeError(
             f"qkv: an array of shape {tuple(x.shape)} meets a traced value; look up one entry for each link, as in "

@@ -1,6 +1,8 @@
 """From parts to a formula of the engine."""
 
+import difflib
 import functools
+import inspect
 
 from . import _native, lookups
 from .parts import (
@@ -29,8 +31,7 @@ def part_of(x):
     if lookups.is_array(x):
         raise TypeError(
             "qkv: an array stands among the parts; flags go to mask=, numbers added to the scores to bias=, "
-            "learned parameters "
-            "into their part, as in qkv.alibi(slopes) or qkv.score(lambda, slopes)"
+            "learned parameters into their part, as in qkv.alibi(slopes) or qkv.score(lambda, slopes)"
         )
     if isinstance(x, type) or not callable(x):
         raise TypeError(
@@ -45,20 +46,41 @@ def part_of(x):
     if arguments in (4, 5):
         raise TypeError(
             "qkv: this lambda has FlexAttention's arguments; write lambda s, at: ... with at.batch, at.head, "
-            "at.query and "
-            "at.key (lambda at: ... for a mask), or call qkv.flex.flex_attention"
+            "at.query and at.key (lambda at: ... for a mask), or call qkv.flex.flex_attention"
         )
     raise TypeError(
         f"qkv: a lambda among the parts takes (at) or (s, at); this one takes {arguments} arguments (learned "
-        "parameters follow "
-        "the lambda: qkv.score(lambda, parameters...))"
+        "parameters follow the lambda: qkv.score(lambda, parameters...))"
     )
+
+
+#: The keywords that name parts, in every call that takes parts.
+KEYWORDS = ("mask", "score", "weighting", "similarity", "bias", "scale", "dropout", "align")
+
+
+def lists_keywords(function, defaults):
+    """The same function, whose signature (as help() shows it) lists what its **keywords stand for."""
+    signature, only = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    named = [inspect.Parameter(name, only, default=default) for name, default in defaults.items()]
+    function.__signature__ = signature.replace(parameters=own + named)
+    return function
+
+
+def takes_parts(function):
+    """A call whose **keywords name parts."""
+    return lists_keywords(function, dict.fromkeys(KEYWORDS))
 
 
 class Composition:
     """The parts of one call, sorted; `formula()` is what the engine runs."""
 
     def __init__(self, parts, keywords):
+        for name in keywords:
+            if name not in KEYWORDS:
+                near = difflib.get_close_matches(name, KEYWORDS, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; those of parts are {', '.join(KEYWORDS)}"
+                raise TypeError(f"qkv: unexpected keyword {name!r}{hint}")
         self.parts = [part_of(p) for p in parts] + list(_from_keywords(keywords))
         given = [*parts, *keywords.values(), *(x for x in keywords.values() if isinstance(x, (list, tuple)) for x in x)]
         self._lasting = all(
@@ -79,8 +101,18 @@ class Composition:
             raise TypeError(f"qkv: two {plural} in one call{remedy}")
         return found[0] if found else None
 
-    def formula(self):
-        """The engine's formula and the learned parameters in its order; kept for the next call of the same parts."""
+    def of_this_call_only(self):
+        """Its formula is not kept: parts were put in that no other call has."""
+        self._lasting = False
+
+    def formula(self, inputs=None):
+        """The engine's formula and the learned parameters in its order; kept for the next call of the same parts.
+
+        Raises ValueError for an additive mask that the inputs do not fit.
+        """
+        for score in self.scores:
+            if inputs is not None and self.sequences is None and score.four_axes is not None:
+                self._check_axes(score.four_axes, inputs)
         build = _built if self._lasting else _built.__wrapped__
         return build(
             self.mask,
@@ -90,6 +122,14 @@ class Composition:
             self.scale and self.scale.factor,
             self.dropout and (self.dropout.rate, self.dropout.seed),
         )
+
+    @staticmethod
+    def _check_axes(found, inputs):
+        b, t, h, _ = inputs.q.shape
+        wanted = (("B", b), ("H", h), ("T", t), ("S", inputs.k.shape[1]))
+        if any(size not in (n, 1 if letter != "S" else n) for size, (letter, n) in zip(found, wanted)):
+            words = ", ".join(f"{letter} = {n}" + (" or 1" if letter != "S" else "") for letter, n in wanted)
+            raise ValueError(f"attention: expected mask [{words}]; found {list(found)}")
 
     def layout(self):
         """How queries and keys lie, for the engine."""
@@ -118,10 +158,10 @@ def _built(mask, scores, similarity, weighting, scale, dropout):
         score_program = writer.finish(at)
     term, activation = similarity.name, weighting.name
     if similarity.term is not None:
-        writer = Writer([])
+        writer = Writer(None)
         term = writer.finish(writer.write(similarity.term))
     if weighting.activation is not None:
-        writer = Writer([])
+        writer = Writer(None)
         activation = writer.finish(writer.write(weighting.activation))
     order = (
         ([similarity.learned] if similarity.learned else []) + learned + ([weighting.sink] if weighting.sink else [])

@@ -60,12 +60,17 @@ class Table:
             indices = indices[1:]
         if len(indices) != len(shape):
             raise ValueError(f"table of as many axes as it is looked up by, {len(indices)}; found {list(shape)}")
-        entry = Whole("table_entry", [whole_value(i) for i in indices], self)
+        indices = [whole_value(i) for i in indices]
+        entry = Whole("table_entry", [_index(self, n, i) if shape[n] > 1 else i for n, i in enumerate(indices)], self)
         return entry != 0 if self.flags else entry
 
 
 class Constant:
-    """Real numbers that a lambda looks up and that are not learned."""
+    """Real numbers that a lambda looks up and that are not learned.
+
+    Looked up outside, where a call is checked (the links in the corners of the first, last and longest sequences, if
+    the mask keeps them): refused.  Elsewhere, as under the side that qkv.where leaves out, the nearest entry is read.
+    """
 
     def __init__(self, values, name="array"):
         self.values = numpy.ascontiguousarray(values, dtype=numpy.float32)
@@ -125,7 +130,20 @@ def _entry(owner, operation, indices):
             f"attention: expected {owner.name} of as many axes as it is looked up by, {len(indices)}; found "
             f"{list(owner.shape)}"
         )
-    return Real(operation, [whole_value(i) for i in indices], owner)
+    return Real(operation, [_index(owner, axis, i) for axis, i in enumerate(indices)], owner)
+
+
+def _index(owner, axis, index):
+    """An index as an expression; a number is one of NumPy's, -1 the last entry, and must be inside."""
+    index, size = whole_value(index), owner.shape[axis]
+    if index.operation != "number":
+        return index
+    if not -size <= index.detail < size:
+        raise ValueError(
+            f"qkv: this lambda looks up {owner.name} {list(owner.shape)} at index {index.detail} of axis {axis}, which "
+            f"has {size}"
+        )
+    return Whole("number", (), index.detail % size)
 
 
 class CapturedArray(numpy.ndarray):
@@ -138,7 +156,14 @@ class CapturedArray(numpy.ndarray):
         plain = self.view(numpy.ndarray)
         key = (plain.__array_interface__["data"][0], plain.shape, plain.strides, plain.dtype.str)
         if key not in _seen:
-            _seen[key] = Constant(plain) if plain.dtype.kind == "f" else Table(plain, "array")
+            name = getattr(self, "called", "array")
+            plain = plain.astype(numpy.float32) if plain.dtype.name == "bfloat16" else plain
+            if plain.dtype.kind not in "iubf":
+                raise TypeError(
+                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
+                    "flags"
+                )
+            _seen[key] = Constant(plain, name) if plain.dtype.kind == "f" else Table(plain, name)
         return _seen[key][indices]
 
 
@@ -158,7 +183,9 @@ def captured(values, name):
             "into a "
             "traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query and at.key"
         )
-    return array.view(CapturedArray)
+    view = array.view(CapturedArray)
+    view.called = name
+    return view
 
 
 def forget_captured():

@@ -1,8 +1,9 @@
-"""The operator Attention of ONNX (opsets 23 and 24), over qkv.attention."""
+"""Operators of ONNX: Attention (opsets 23 and 24) and LinearAttention (opset 27), over qkv's."""
 
 import numpy
 
 from . import calls
+from .linear import linear_attention as over_state
 from .parts import additive_mask, dense_mask
 from .ready import causal, padded, queries_start_at
 from .ready import softcap as softcap_part
@@ -96,17 +97,95 @@ def attention(
     return y, k, v, products
 
 
+_RULES = {"linear": (), "gated": ("decay",), "delta": ("beta",), "gated_delta": ("decay", "beta")}
+
+
+def linear_attention(
+    query,
+    key,
+    value,
+    past_state=None,
+    decay=None,
+    beta=None,
+    *,
+    q_num_heads,
+    kv_num_heads,
+    update_rule="gated_delta",
+    scale=0.0,
+    chunk_size=64,
+):
+    """ONNX's LinearAttention: output, present_state.
+
+    query [B, T, H D]  key [B, T, G D]  value [B, T, G E], heads side by side: float32, float16, bfloat16 (ml_dtypes);
+        computed in float32.  output [B, T, H E], of query's type
+    q_num_heads, kv_num_heads  H and G, H a multiple of G: each state serves H / G query heads
+    update_rule  "linear", "gated", "delta", "gated_delta": those of qkv.linear_attention
+    decay  [B, T, G] or [B, T, G D], in log-space: rules gated and gated_delta need it, the others refuse it
+    beta   [B, T, G] or [B, T, 1]: rules delta and gated_delta need it, the others refuse it
+    past_state, present_state  [B, G, D, E]; zeros when left out; present_state is of past_state's type, else query's
+    scale  of the output; 0: 1 / sqrt(D)
+    chunk_size  a hint for other implementations: checked, without effect on the result
+    Raises ValueError for shapes and attributes, TypeError for types.  Cost: that of qkv.linear_attention.
+    Source: https://onnx.ai/onnx/operators/onnx__LinearAttention.html
+
+    >>> import numpy, qkv
+    >>> x = numpy.ones((1, 3, 2), numpy.float32)
+    >>> out, state = qkv.onnx.linear_attention(x, x, x, q_num_heads=2, kv_num_heads=2, update_rule="linear")
+    >>> out[0, :, 0], state.shape
+    (array([1., 2., 3.], dtype=float32), (1, 2, 1, 1))
+    """
+    name = "ONNX LinearAttention"
+    if update_rule not in _RULES:
+        raise ValueError(f"{name}: expected update_rule {', '.join(_RULES)}; found {update_rule!r}")
+    for what, given in (("decay", decay), ("beta", beta)):
+        if (given is not None) != (what in _RULES[update_rule]):
+            wanted = f"{'no ' if given is not None else ''}{what} for update_rule {update_rule!r}"
+            raise ValueError(f"{name}: expected {wanted}; found {'none' if given is None else 'one'}")
+    if q_num_heads < 1 or kv_num_heads < 1 or q_num_heads % kv_num_heads:
+        raise ValueError(
+            f"{name}: expected q_num_heads a positive multiple of kv_num_heads; found {q_num_heads} and {kv_num_heads}"
+        )
+    if chunk_size < 1:
+        raise ValueError(f"{name}: expected a chunk_size of at least 1; found {chunk_size}")
+    heads = (("query", query, q_num_heads), ("key", key, kv_num_heads), ("value", value, kv_num_heads))
+    q, k, v = (_heads_apart(x, n, what, name) for what, x, n in heads)
+    widths = (kv_num_heads, kv_num_heads * k.shape[3])
+    for what, given, allowed in (("decay", decay, widths), ("beta", beta, (kv_num_heads, 1))):
+        if given is not None and (given.shape[:-1] != k.shape[:2] or given.shape[-1] not in allowed):
+            last = " or ".join(str(n) for n in dict.fromkeys(allowed))
+            raise ValueError(f"{name}: expected {what} [{k.shape[0]}, {k.shape[1]}, {last}]; found {list(given.shape)}")
+    if decay is not None and decay.shape[2] != kv_num_heads:
+        decay = decay.reshape(*decay.shape[:2], kv_num_heads, -1)
+    output, state = over_state(
+        q,
+        k,
+        v,
+        rule=update_rule,
+        scale=scale if scale else None,
+        decay=decay,
+        beta=beta,
+        state=past_state,
+        return_state=True,
+    )
+    like = query if past_state is None else past_state
+    return output.reshape(*output.shape[:2], -1), state.astype(like.dtype, copy=False)
+
+
+def _heads_apart(x, heads, name, operation):
+    if x.ndim != 3:
+        raise ValueError(f"{operation}: expected {name} with 3 axes, heads side by side; found {list(x.shape)}")
+    if not heads or x.shape[2] % heads:
+        number = "q_num_heads" if name in ("Q", "query") else "kv_num_heads"
+        raise ValueError(f"{operation}: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}")
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads)
+
+
 def _four_axes(x, heads, name):
     if x.ndim == 4:
         return x
     if x.ndim != 3:
         raise ValueError(f"ONNX Attention: expected {name} with 3 or 4 axes; found {list(x.shape)}")
-    if not heads or x.shape[2] % heads:
-        number = "q_num_heads" if name == "Q" else "kv_num_heads"
-        raise ValueError(
-            f"ONNX Attention: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}"
-        )
-    return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(0, 2, 1, 3)
+    return _heads_apart(x, heads, name, "ONNX Attention").transpose(0, 2, 1, 3)
 
 
 def _filled_up(mask, keys):

@@ -82,6 +82,8 @@ class Score(Part):
     score(30 * tanh(s / 30))
     """
 
+    four_axes = None  # of an additive mask, which calls must fit
+
     def __init__(self, rule, *learned):
         if isinstance(rule, Real):
             self.value = rule
@@ -258,6 +260,7 @@ def additive_mask(values):
     array = four_axes(array, "mask").astype(numpy.float32, copy=False)
     constant = lookups.Constant(array, "mask")
     added = Score(Real("score") + constant[_index_by_place(array)])
+    added.four_axes = array.shape
     dead = array == -numpy.inf
     return (dense_mask(~dead) if dead.any() else None), added.named("additive mask")
 

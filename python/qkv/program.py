@@ -9,7 +9,7 @@ class Writer:
 
     def __init__(self, learned):
         self.program = _native.Program()
-        self.learned = learned  # list of Parameter, shared
+        self.learned = learned  # list of Parameter, shared; None where there are none to learn
         self._tables, self._arrays, self._known, self._keep = {}, {}, {}, []
 
     def write(self, expression, score=None):
@@ -46,9 +46,14 @@ class Writer:
         if x.operation == "table_entry":
             return self._table_entry(x.detail, at)
         if x.operation == "array_entry":
-            number = self._number_of(self._arrays, x.detail, lambda: p.array(x.detail.values))
+            number = self._number_of(self._arrays, x.detail, lambda: p.array(x.detail.values, x.detail.name))
             return p.array_entry(number, at)
         if x.operation == "learned_entry":
+            if self.learned is None:
+                raise TypeError(
+                    f"qkv: {x.detail.name} is learned, which scores alone look up; a weighting, a similarity and a feature "
+                    "map are given no place (a similarity's channel weights: qkv.similarity(lambda, weights))"
+                )
             if not any(y is x.detail for y in self.learned):
                 self.learned.append(x.detail)
             number = next(n for n, y in enumerate(self.learned) if y is x.detail)

@@ -1,9 +1,11 @@
 """What attention looks at, without a T x S matrix."""
 
+import operator
+
 import numpy
 
 from . import _native
-from .formulas import Composition
+from .formulas import Composition, takes_parts
 from .inputs import Inputs
 
 
@@ -29,6 +31,7 @@ class Statistics:
         return f"Statistics({', '.join(there)})"
 
 
+@takes_parts
 def attention_statistics(
     q,
     k,
@@ -50,7 +53,8 @@ def attention_statistics(
     q [B, T, H, D], k [B, S, G, D] as in qkv.attention; parts and keywords too.
     top       how many of the strongest links of each query, 0 to 64
     tokens    [B, S] whole numbers, what stands at each place: asks for the detectors
-    map       (row, rows, key, keys), a rectangle of links, pooled into map_shape (R, W) cells; (0, 0): one a link
+    map       (row, rows, key, keys), a rectangle of links, pooled into map_shape (R, W) cells; (0, 0): one a link, so
+              map=(row, 1, 0, S) is one exact row of weights
     shares    [B, T]: what each query counts in `received`
     Returns Statistics, always in the order [B, T, H, ...].
     Raises ValueError as attention does, and for a rectangle outside T x S.
@@ -62,8 +66,8 @@ def attention_statistics(
     >>> qkv.attention_statistics(q, q, qkv.causal, top=2).entropy[0, :, 0].round(2) + 0
     array([0.  , 0.69, 1.1 , 1.39], dtype=float32)
     """
-    how, x = Composition(parts, keywords), Inputs(q, k, k, layout, "float32")
-    formula, _ = how.formula()
+    how, x = Composition(parts, keywords), Inputs(q, k, k, layout)
+    formula, _ = how.formula(x)
     if tokens is not None:
         tokens = numpy.asarray(tokens)
         if tokens.dtype.kind not in "iu" or tokens.shape != (x.k.shape[0], x.k.shape[1]):
@@ -86,7 +90,45 @@ def attention_statistics(
     return Statistics(found)
 
 
+@takes_parts
+def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
+    """How much of one token's result comes from each place, through every layer of a model: [B, S], rows sum to 1.
+
+        r = e_token;   last layer to first:   r = r / 2 + r (mean over heads of the layer's weights) / 2
+
+    layers    [(q, k), ...], first to last, of self-attention over the same tokens: q [B, T, H, D], k [B, T, G, D]; a
+              layer with parts of its own is (q, k, part, ...)
+    token     whose result, 0 to T - 1
+    parts, keywords  those of every layer, as in qkv.attention; sequences are whole and queries stand on their own places
+    Raises ValueError and TypeError as attention does, NotImplementedError for packed or padded sequences.
+    Cost: statistics of each layer; never T x S.
+    Source: Abnar & Zuidema 2020, arXiv:2005.00928.
+
+    >>> import numpy, qkv
+    >>> x = numpy.zeros((1, 3, 1, 4), numpy.float32)
+    >>> qkv.attention_rollout([(x, x), (x, x)], 2, qkv.causal).round(2)
+    array([[0.32, 0.24, 0.44]], dtype=float32)
+    """
+    told = []
+    for n, layer in enumerate(layers):
+        if not isinstance(layer, (tuple, list)) or len(layer) < 2:
+            raise TypeError(
+                f"attention rollout: expected layer {n} as (q, k) or (q, k, part, ...); found {layer!r:.60}"
+            )
+        q, k, *own = layer
+        how, x = Composition((*parts, *own), keywords), Inputs(q, k, k, layout)
+        align = how.alignment
+        if how.sequences is not None or not (align is None or align.from_end or align.offset == 0):
+            raise NotImplementedError(
+                "attention rollout: expected whole sequences whose queries stand on their own places; found "
+                f"{how.sequences or align!r}"
+            )
+        told.append((how.formula(x)[0], x.q, x.k))
+    return _native.rollout(told, operator.index(token))
+
+
+@takes_parts
 def head_similarity(q, k, *parts, layout="BTHD", **keywords):
     """Cosine between the weights of every two heads, [N, H, H] (as vectors of T S numbers), without T x S memory."""
-    how, x = Composition(parts, keywords), Inputs(q, k, k, layout, "float32")
-    return _native.head_similarity(how.formula()[0], x.q, x.k, how.layout())
+    how, x = Composition(parts, keywords), Inputs(q, k, k, layout)
+    return _native.head_similarity(how.formula(x)[0], x.q, x.k, how.layout())

@@ -3,15 +3,19 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from .calls import run_backward, run_forward
+from .calls import run_backward, run_forward, run_second_order
 from .formulas import Composition
 from .inputs import Inputs
+
+
+def _tensors(arrays):
+    return [torch.from_numpy(a) for a in arrays]
 
 
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(context, how, layout, q, k, v, *learned):
-        x = Inputs(*(t.detach() for t in (q, k, v)), layout, "float32")
+        x = Inputs(*(t.detach() for t in (q, k, v)), layout)
         (out, lse), _ = run_forward(how, x)
         context.how, context.x, context.results = how, x, (out[0], lse[0])
         context.save_for_backward(q, k, v, *learned)  # autograd notices when one is changed before backward
@@ -20,18 +24,41 @@ class _Attention(torch.autograd.Function):
         return torch.from_numpy(out[1]), lse_tensor
 
     @staticmethod
-    @once_differentiable
     def backward(context, dout, _):
-        learned = context.saved_tensors[3:]
-        g = run_backward(context.how, context.x, dout.detach(), *context.results, inner=True)
-        of_learned = [torch.from_numpy(gradient).reshape(t.shape) for t, (_, gradient) in zip(learned, g.learned)]
+        given = context.saved_tensors
+        all_gradients = _Backward.apply(context.how, context.x, context.results, dout, *given)
         needed = context.needs_input_grad[2:]
-        all_gradients = [torch.from_numpy(x) for x in g] + of_learned
         return (None, None, *(x if n else None for x, n in zip(all_gradients, needed)))
 
 
+class _Backward(torch.autograd.Function):
+    """The backward pass as a function of its own, whose backward is the second-order pass."""
+
+    @staticmethod
+    def forward(context, how, x, results, dout, q, k, v, *learned):
+        context.how, context.x, context.results = how, x, results
+        context.set_materialize_grads(False)
+        context.save_for_backward(dout, q, k, v, *learned)
+        g = run_backward(how, x, dout.detach(), *results, inner=True)
+        return (*_tensors(g), *(x.reshape(t.shape) for t, x in zip(learned, _tensors(a for _, a in g.learned))))
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, *cotangents):
+        dout, _q, _k, _v, *learned = context.saved_tensors
+        if learned:
+            raise NotImplementedError(
+                "qkv.torch.attention: gradients of gradients are those of softmax(q . k) under masks; found learned "
+                'parameters (qkv.attention_second_order(..., precision="oracle") differentiates every composition twice)'
+            )
+        cotangents = [None if c is None else c.detach() for c in cotangents]
+        g = run_second_order(context.how, context.x, cotangents, dout.detach(), *context.results, inner=True)
+        dq, dk, dv, ddout = _tensors(g)
+        return None, None, None, ddout, dq, dk, dv
+
+
 def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
-    """qkv.attention on PyTorch's tensors on the CPU, differentiable once.
+    """qkv.attention on PyTorch's tensors on the CPU, differentiable; twice for softmax(q . k) under masks.
 
     q [B, T, H, D]    k [B, S, G, D]    v [B, S, G, E]    returns out [B, T, H, E], of q's type
         layout="BHTD" is the order of torch's scaled_dot_product_attention.  float32 is read without a copy; float16 and
@@ -39,7 +66,9 @@ def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
     parts, keywords: as in qkv.attention.  Tensors given to parts (qkv.alibi(slopes), bias=, qkv.parameter(tensor)) or
         captured by a score lambda, where they require gradients, get theirs.
     return_lse: also the log-sum-exp, without gradient.
-    Raises as qkv.attention does.  Cost: that of qkv.attention and qkv.attention_backward.
+    Raises as qkv.attention does; NotImplementedError from a second backward (create_graph=True) through scores, another
+    similarity or weighting, a sink or dropout, and from a third.
+    Cost: that of qkv.attention, qkv.attention_backward and qkv.attention_second_order.
     """
     for name, x in (("q", q), ("k", k), ("v", v)):
         if not isinstance(x, torch.Tensor):
@@ -49,6 +78,10 @@ def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
             )
         if x.device.type != "cpu":
             raise TypeError(f"qkv.torch.attention: expected {name} on the CPU; found {x.device}; pass {name}.cpu()")
+        if x.dtype == torch.float64:
+            raise TypeError(
+                f"qkv.torch.attention: {name} is float64; the engine computes in float32: pass {name}.float()"
+            )
     for unsupported in ("precision", "return_weights"):
         if unsupported in keywords:
             raise TypeError(f"qkv.torch.attention: {unsupported} is for qkv.attention")

@@ -1,6 +1,7 @@
 """Calls a lambda once with proxies, and says in words what went wrong."""
 
 import inspect
+import numbers
 import types
 
 from . import lookups
@@ -88,11 +89,28 @@ def with_captured_arrays(function):
     return copy
 
 
-def call(function, *arguments):
-    """What the function gives for proxies."""
+def _check_arguments(function, arguments, what, names):
+    try:
+        found = inspect.signature(function)
+    except ValueError:  # a function that does not say
+        return
+    try:
+        found.bind(*arguments)
+    except TypeError:
+        raise TypeError(f"qkv: a {what} lambda takes ({names}); this one takes {found}") from None
+
+
+def call(function, *arguments, what="mask", names="at"):
+    """What the function gives for proxies; `what` takes `names`."""
     lookups.forget_captured()
     try:
-        return with_captured_arrays(function)(*arguments)
+        function = with_captured_arrays(function)
+        _check_arguments(function, arguments, what, names)
+        return function(*arguments)
+    except KeyError as problem:
+        if problem.args and isinstance(problem.args[0], Expression):
+            raise TypeError(f"qkv: {problem.args[0]} looks up in a dict; look up in an array instead") from None
+        raise
     finally:
         lookups.forget_captured()
 
@@ -130,18 +148,22 @@ def _check_whole(x, seen):
 
 def trace_score(function, learned=()):
     """The new score of a lambda `lambda s, at: ...`, further arguments being learned parameters."""
-    return _number(call(function, Real("score"), AT, *learned), "score", "the new score, a number")
+    names = ", ".join(["s", "at", *(f"p{n}" for n in range(1, len(learned) + 1))])
+    result = call(function, Real("score"), AT, *learned, what="score", names=names)
+    return _number(result, "score", "the new score, a number")
 
 
 def trace_similarity(function, with_weight):
     """The term of a lambda over channels, `lambda q, k: ...` or `lambda q, k, w: ...`."""
     channels = [Real("query_channel"), Real("key_channel")] + [Real("channel_weight")] * with_weight
-    return _number(call(function, *channels), "similarity", "the term of one channel, a number")
+    result = call(function, *channels, what="similarity", names="q, k, w" if with_weight else "q, k")
+    return _number(result, "similarity", "the term of one channel, a number")
 
 
-def trace_weighting(function):
-    """The activation of a lambda `lambda x: ...`."""
-    return _number(call(function, Real("score")), "weighting", "the weight before it is normalised, a number")
+def trace_weighting(function, what="weighting"):
+    """The activation, or feature map, of a lambda `lambda x: ...`."""
+    wanted = "the weight before it is normalised, a number" if what == "weighting" else "the new number of its channel"
+    return _number(call(function, Real("score"), what=what, names="x"), what, wanted)
 
 
 def _number(result, what, wanted):
@@ -150,6 +172,8 @@ def _number(result, what, wanted):
         raise TypeError(f"qkv: a {what} lambda returns {wanted}; this one returns a bool{hint}")
     if result is None:
         raise TypeError(f"qkv: a {what} lambda returns {wanted}; this one returns nothing (is a `return` missing?)")
+    if not isinstance(result, (Expression, numbers.Number)) and not hasattr(result, "shape"):
+        raise TypeError(f"qkv: a {what} lambda returns {wanted}; this one returns {_name(result)}")
     value = number_value(result)
     return value if isinstance(value, Real) else Real("to_real", (value,))
 

@@ -7,6 +7,7 @@ namespace qkv::python {
 void bind_program(nanobind::module_&);
 void bind_formula(nanobind::module_&);
 void bind_attention(nanobind::module_&);
+void bind_graph(nanobind::module_&);
 void bind_statistics(nanobind::module_&);
 void bind_linear_attention(nanobind::module_&);
 

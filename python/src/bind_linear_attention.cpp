@@ -5,6 +5,7 @@
 #include "arrays.h"
 #include "bind.h"
 #include "qkv/linear_attention/linear_attention.h"
+#include "qkv/traced/traced_features.h"
 
 namespace qkv::python {
 namespace {
@@ -14,7 +15,16 @@ using optional_input = std::optional<any_array<const float>>;
 
 tensor optional_tensor(const optional_input& a) { return a ? tensor_of(*a) : tensor(); }
 
-linear_attention_options options_of(const std::string& rule, const std::string& features, bool causal, bool normalise,
+feature_map features_of(nb::handle given) {
+  if (traced::program * map; nb::try_cast(given, map)) return traced::make_traced_features(*map);
+  const auto name = nb::cast<std::string>(given);
+  if (name == "relu") return features::relu;
+  if (name == "elu_plus_one") return features::elu_plus_one;
+  if (name != "identity") refuse("linear_attention", "features identity, relu, elu_plus_one or a lambda of x", name);
+  return features::identity;
+}
+
+linear_attention_options options_of(const std::string& rule, const nb::object& features, bool causal, bool normalise,
                                     std::optional<double> scale, const optional_input& decay,
                                     const optional_input& beta, const optional_input& state) {
   linear_attention_options o;
@@ -22,18 +32,13 @@ linear_attention_options options_of(const std::string& rule, const std::string& 
   const auto found = std::find_if(rules.begin(), rules.end(), [&](update_rule r) { return rule == name_of(r); });
   if (found == rules.end()) refuse("linear_attention", "rule linear, gated, delta or gated_delta", rule);
   o.rule = *found;
-  if (features == "relu")
-    o.features = features::relu;
-  else if (features == "elu_plus_one")
-    o.features = features::elu_plus_one;
-  else if (features != "identity")
-    refuse("linear_attention", "features identity, relu or elu_plus_one", features);
+  o.features = features_of(features);
   o.causal = causal, o.normalise = normalise, o.scale = scale;
   o.decay = optional_tensor(decay), o.beta = optional_tensor(beta), o.state = optional_tensor(state);
   return o;
 }
 
-using options = std::tuple<std::string, std::string, bool, bool, std::optional<double>, optional_input, optional_input,
+using options = std::tuple<std::string, nb::object, bool, bool, std::optional<double>, optional_input, optional_input,
                            optional_input>;
 linear_attention_options options_of(const options& o) {
   return std::apply([](const auto&... one) { return options_of(one...); }, o);

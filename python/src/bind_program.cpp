@@ -31,8 +31,11 @@ void bind_program(nb::module_& m) {
           },
           nb::arg("values").noconvert(), nb::arg("rows"), nb::arg("four_axes"))
       .def(
-          "array", [](program& p, const any_array<const float>& a) { return p.keep(tensor_of(a).clone()); },
-          nb::arg("values").noconvert())
+          "array",
+          [](program& p, const any_array<const float>& a, const std::string& name) {
+            return p.keep(tensor_of(a).clone(), name);
+          },
+          nb::arg("values").noconvert(), nb::arg("name"))
       .def("table_entry", &program::table_entry)
       .def("array_entry", [](program& p, int a, const std::vector<int>& indices) { return p.array_entry(a, indices); })
       .def("learned_entry", [](program& p, int number, const shape& sizes,

@@ -3,26 +3,14 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include "arrays.h"
 #include "bind.h"
-#include "formula_handle.h"
+#include "call.h"
 #include "qkv/attention/statistics.h"
 
 namespace qkv::python {
 namespace {
 
-using layout = std::tuple<bool, long, std::string, std::vector<long>, std::vector<long>>;  // from_end, offset, ragged
-using input = array<const float, 4>;
-
-sequences sequences_of(const layout& how) {
-  const auto& [from_end, offset, kind, queries, keys] = how;
-  return {kind == "packed"   ? sequences::packed_
-          : kind == "padded" ? sequences::padded_
-                             : sequences::whole,
-          queries, keys};
-}
-
-nb::dict statistics_of(const formula_handle& f, const input& q, const input& k, const layout& how,
+nb::dict statistics_of(const formula_handle& f, const input<float>& q, const input<float>& k, const layout& how,
                        const std::tuple<bool, bool, bool, bool>& wanted, long top,
                        const std::vector<std::int32_t>& tokens, const std::optional<std::vector<long>>& map,
                        const std::tuple<long, long>& map_shape, const std::optional<any_array<const float>>& shares) {
@@ -38,7 +26,7 @@ nb::dict statistics_of(const formula_handle& f, const input& q, const input& k, 
   const sequences ragged = sequences_of(how);
   {
     const nb::gil_scoped_release others_may_run;
-    found = statistics_with(*f.rule, queries, keys, request, {std::get<0>(how), std::get<1>(how)}, ragged);
+    found = statistics_with(*f.rule, queries, keys, request, alignment_of(how), ragged);
   }
   nb::dict all;
   all["lse"] = numpy_of<float>(found.lse);
@@ -53,13 +41,26 @@ nb::dict statistics_of(const formula_handle& f, const input& q, const input& k, 
   return all;
 }
 
-nb::object head_similarity_of(const formula_handle& f, const input& q, const input& k, const layout& how) {
+nb::object head_similarity_of(const formula_handle& f, const input<float>& q, const input<float>& k,
+                              const layout& how) {
   tensor found;
   const tensor queries = tensor_of(q), keys = tensor_of(k);
   const sequences ragged = sequences_of(how);
   {
     const nb::gil_scoped_release others_may_run;
-    found = head_similarity_with(*f.rule, queries, keys, {std::get<0>(how), std::get<1>(how)}, ragged);
+    found = head_similarity_with(*f.rule, queries, keys, alignment_of(how), ragged);
+  }
+  return numpy_of<float>(found);
+}
+
+nb::object rollout_of(const std::vector<std::tuple<const formula_handle*, input<float>, input<float>>>& given,
+                      long token) {
+  std::vector<attention_layer> layers;
+  for (const auto& [f, q, k] : given) layers.push_back({f->rule, tensor_of(q), tensor_of(k)});
+  tensor found;
+  {
+    const nb::gil_scoped_release others_may_run;
+    found = attention_rollout(layers, token);
   }
   return numpy_of<float>(found);
 }
@@ -71,6 +72,7 @@ void bind_statistics(nb::module_& m) {
         nb::arg("wanted"), nb::arg("top"), nb::arg("tokens"), nb::arg("map").none(), nb::arg("map_shape"),
         nb::arg("shares").none());
   m.def("head_similarity", &head_similarity_of);
+  m.def("rollout", &rollout_of, nb::arg("layers"), nb::arg("token"));
 }
 
 }  // namespace qkv::python

@@ -19,6 +19,7 @@ NB_MODULE(_native, m) {
   qkv::python::bind_program(m);
   qkv::python::bind_formula(m);
   qkv::python::bind_attention(m);
+  qkv::python::bind_graph(m);
   qkv::python::bind_statistics(m);
   qkv::python::bind_linear_attention(m);
   m.def("set_threads", [](int count) {

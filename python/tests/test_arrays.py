@@ -90,6 +90,11 @@ class Mistakes(unittest.TestCase):
         self.says(TypeError, "expected v of type float32; found int64", Q, K, V.astype(numpy.int64))
         self.says(TypeError, "found list", Q.tolist(), K, V)
 
+    def test_masked_and_unaligned_arrays(self):
+        self.says(TypeError, "q is a masked array", numpy.ma.masked_array(Q), K, V)
+        raw = numpy.frombuffer(b"\0" + Q.tobytes(), numpy.uint8)[1:].view(numpy.float32).reshape(Q.shape)
+        self.says(ValueError, r"q at whole numbers in memory; pass q.copy\(\)", raw, K, V)
+
     def test_a_missing_axis(self):
         self.says(ValueError, r"expected q \[B, T, H, D\]; found q \[37, 4, 16\]; q\[None\]", Q[0], K, V)
 
@@ -133,6 +138,28 @@ class Threads(unittest.TestCase):
             qkv.set_threads(before)
         with self.assertRaisesRegex(ValueError, "at least 1 thread; found 0"):
             qkv.set_threads(0)
+        with self.assertRaisesRegex(TypeError, "a whole number of threads; found float"):
+            qkv.set_threads(1.5)
+
+    def test_the_lock_of_python_is_released(self):
+        x = numbers(1, 3000, 4, 64)
+        ticks, done = [], threading.Event()
+
+        def tick():
+            while not done.wait(0.001):
+                ticks.append(1)
+
+        ticking = threading.Thread(target=tick)
+        ticking.start()
+        try:
+            while not ticks:
+                pass
+            before = len(ticks)
+            qkv.attention(x, x, x)
+            self.assertGreater(len(ticks), before)
+        finally:
+            done.set()
+            ticking.join()
 
     def test_calls_from_several_threads_do_not_disturb_each_other(self):
         expected = qkv.attention(Q, K, V, qkv.softcap(3), qkv.causal)

@@ -1,5 +1,6 @@
 """Doctests, examples and the package's pages."""
 
+import ast
 import doctest
 import glob
 import importlib
@@ -32,6 +33,26 @@ class Documents(unittest.TestCase):
             if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value)):
                 self.assertTrue((value.__doc__ or "").strip(), name)
 
+    def test_the_stubs_name_what_there_is_with_its_arguments(self):
+        with open(os.path.join(os.path.dirname(qkv.__file__), "__init__.pyi"), encoding="utf-8") as file:
+            stubs = {n.name: n for n in ast.parse(file.read()).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        public = {n: x for n, x in vars(qkv).items() if not n.startswith("_") and inspect.isfunction(x)}
+        classes = {n for n, x in vars(qkv).items() if inspect.isclass(x) and n == x.__name__}
+        self.assertEqual(classes - set(stubs), set())
+        functions = {name for name, node in stubs.items() if isinstance(node, ast.FunctionDef)}
+        self.assertEqual(functions, set(public))
+        for name in functions:
+            a = stubs[name].args
+            told = {x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)}
+            taken = {
+                p.name
+                for p in inspect.signature(public[name], follow_wrapped=False).parameters.values()
+                if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            }
+            if a.kwarg is not None and isinstance(a.kwarg.annotation, ast.Subscript):  # named once: Unpack[...]
+                told |= {x.target.id for x in stubs[a.kwarg.annotation.slice.id].body}
+            self.assertEqual(told, taken, name)
+
     def test_examples_run(self):
         paths = sorted(glob.glob(os.path.join(ROOT, "examples", "python", "*.py")))
         self.assertTrue(paths)
@@ -39,12 +60,14 @@ class Documents(unittest.TestCase):
             with self.subTest(os.path.basename(path)):
                 done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=300)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                expected = re.search(r"^# prints\n((?:# ?.*\n)+)", open(path, encoding="utf-8").read(), re.MULTILINE)
+                with open(path, encoding="utf-8") as file:
+                    expected = re.search(r"^# prints\n((?:# ?.*\n)+)", file.read(), re.MULTILINE)
                 lines = [line[2:].rstrip() for line in expected.group(1).splitlines()]
                 self.assertEqual(done.stdout.rstrip().splitlines(), lines)
 
     def test_the_code_of_the_page_runs(self):
-        page = open(os.path.join(ROOT, "docs", "python.md"), encoding="utf-8").read()
+        with open(os.path.join(ROOT, "docs", "python.md"), encoding="utf-8") as file:
+            page = file.read()
         scope = {}
         for code in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
             if "import torch" in code and importlib.util.find_spec("torch") is None:

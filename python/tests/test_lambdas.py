@@ -77,6 +77,57 @@ class Tracing(unittest.TestCase):
             call(qkv.score(lambda s, at, w: s * w[at.head], numbers(3)))
 
 
+class LookingOutside(unittest.TestCase):
+    def test_a_captured_array_that_is_too_short_is_named(self):
+        short, table = numbers(4, 63), numbers(3)
+        with self.assertRaisesRegex(
+            ValueError,
+            r"expected short to have an index 63 on axis 1, where the link of query . and key 63 .*\[4, 63\]",
+        ):
+            call(lambda s, at: s + short[at.head, at.key])
+        with self.assertRaisesRegex(ValueError, r"expected table to have an index 3 on axis 0, .*found \[3\]"):
+            call(lambda s, at: qkv.where(table[at.head] > 0, s, -s))
+        with self.assertRaisesRegex(ValueError, r"expected short to have an index -63 on axis 1"):
+            call(lambda s, at: s + short[at.head, at.query - at.key])
+
+    def test_links_that_do_not_exist_and_sides_that_are_left_out_may_look_anywhere(self):
+        short = numbers(40)
+        a = call(lambda s, at: s + qkv.where(at.key < 40, short[at.key], 0))
+        self.assertLess(apart(a, call(bias=numpy.pad(short, (0, 24))[None])), 1e-6)
+        distances = numbers(64)
+        a = call(qkv.causal, lambda s, at: s + distances[at.query - at.key])
+        place = numpy.arange(64)
+        b = call(qkv.causal, bias=distances[abs(place[:, None] - place)])
+        self.assertLess(apart(a, b), 1e-6)
+        ids = numpy.arange(40) % 3
+        a = call(lambda at: qkv.where(at.key < 40, ids[at.key], 0) == 0)
+        self.assertLess(apart(a, call(mask=numpy.pad(ids, (0, 24))[None] == 0)), 1e-6)
+
+    def test_numbers_as_indices_are_numpys(self):
+        rows = numbers(2, 4)
+        a = call(lambda s, at: s + rows[-1, at.head])
+        self.assertLess(apart(a, call(lambda s, at: s + rows[1, at.head])), 1e-6)
+        with self.assertRaisesRegex(ValueError, r"looks up rows \[2, 4\] at index 2 of axis 0, which has 2"):
+            call(lambda s, at: s + rows[2, at.head])
+        with self.assertRaisesRegex(ValueError, r"at index -3 of axis 0"):
+            call(lambda s, at: s + rows[-3, at.head])
+
+    def test_a_table_that_is_too_short(self):
+        ids = numpy.arange(63)
+        with self.assertRaisesRegex(ValueError, "an entry 63, where the last link looks"):
+            call(lambda at: ids[at.key] > 3)
+
+    def test_the_arrays_of_other_parts_are_not_learned(self):
+        w = qkv.parameter(numbers(2))
+        for part in (
+            lambda: qkv.attention(Q, K, V, weighting=lambda x: qkv.exp(x) * w[0]),
+            lambda: qkv.attention(Q, K, V, similarity=lambda q, k: q * k * w[0]),
+            lambda: qkv.linear_attention(Q, K, V, features=lambda x: x * w[0]),
+        ):
+            with self.assertRaisesRegex(TypeError, "is learned, which scores alone look up"):
+                part()
+
+
 class Mistakes(unittest.TestCase):
     def says(self, error, words, *parts, **keywords):
         with self.assertRaisesRegex(error, words):
@@ -119,8 +170,41 @@ class Mistakes(unittest.TestCase):
     def test_an_unknown_function(self):
         self.says(TypeError, "numpy.sin cannot be traced", lambda s, at: numpy.sin(s))
 
+    def test_loops_lists_and_dicts(self):
+        heights = [1.0, 2.0, 3.0, 4.0]
+        self.says(TypeError, "cannot count a loop", lambda s, at: sum(s for _ in range(at.head)))
+        self.says(TypeError, r"look up in a list \(numpy.asarray\(list\)", lambda s, at: s + heights[at.head])
+        self.says(TypeError, "at.head looks up in a dict", lambda s, at: s + {0: 1}[at.head])
+        self.says(TypeError, "cannot be looped over", lambda s, at: s + sum(at.key))
+        self.says(TypeError, "qkv.maximum and qkv.minimum for max and min", lambda s, at: max(s, 0))
+
+    def test_lookups_of_other_kinds(self):
+        grid, odd = numbers(4, 64), numpy.ones(4, complex)
+        self.says(TypeError, "one index for each axis, no slices", lambda s, at: s + grid[at.head, :])
+        self.says(
+            ValueError, r"expected grid of as many axes as it is looked up by, 1", lambda s, at: s + grid[at.head]
+        )
+        self.says(TypeError, "looks up odd, an array of complex128", lambda s, at: s + odd[at.head])
+
+    def test_what_a_lambda_takes_and_returns(self):
+        self.says(TypeError, r"a mask lambda takes \(at\); this one takes \(s, at\)", mask=lambda s, at: s > 0)
+        self.says(TypeError, r"a score lambda takes \(s, at\); this one takes \(at\)", score=lambda at: at.key)
+        self.says(TypeError, r"a weighting lambda takes \(x\)", weighting=lambda x, y: x)
+        self.says(TypeError, "the new score, a number; this one returns tuple", lambda s, at: (s, s))
+
+    def test_an_additive_mask_of_another_size(self):
+        for keys in (50, 80):
+            self.says(
+                ValueError, rf"expected mask .*S = 64\]; found \[1, 1, 64, {keys}\]", mask=numpy.zeros((64, keys))
+            )
+
     def test_flex_attentions_arguments(self):
         self.says(TypeError, "FlexAttention's arguments", lambda s, b, h, i, j: s)
+
+    def test_an_unknown_keyword(self):
+        self.says(TypeError, "unexpected keyword 'maks'; did you mean 'mask'", maks=qkv.causal)
+        with self.assertRaisesRegex(TypeError, "unexpected keyword 'heads'"):
+            qkv.attention_statistics(Q, K, heads=3)
 
     def test_two_masks(self):
         self.says(TypeError, "two masks in one call; join them with & or |", qkv.causal, lambda at: at.key > 2)

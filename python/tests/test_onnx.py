@@ -1,4 +1,4 @@
-"""ONNX's operator Attention: the semantics of opsets 23 and 24, drawn at random.
+"""ONNX's operators Attention (opsets 23 and 24) and LinearAttention (opset 27), drawn at random.
 
 The reference is written here from the operator's text; where the package onnx is installed, its own is asked too.
 """
@@ -13,6 +13,10 @@ try:
     from onnx.reference.ops.op_attention import _compute_attention
 except ImportError:
     _compute_attention = None
+try:
+    from onnx.reference.ops.op_linear_attention import LinearAttention as _OnnxLinearAttention
+except ImportError:
+    _OnnxLinearAttention = None
 
 
 def reference(case):
@@ -145,6 +149,98 @@ class Onnx(unittest.TestCase):
                         expected.astype(float),
                         2e-2 if case["Q"].dtype == numpy.float16 else 2e-5,
                     )
+
+
+def recurrence(query, key, value, past_state, decay, beta, h, g, rule, scale):
+    """The operator's text, token by token, in double precision."""
+    b, t, _ = query.shape
+    q, k, v = (x.astype(float).reshape(b, t, n, -1) for x, n in ((query, h), (key, g), (value, g)))
+    state = numpy.zeros((b, g, k.shape[3], v.shape[3])) if past_state is None else past_state.astype(float)
+    output = numpy.zeros((b, t, h, v.shape[3]))
+    for n in range(t):
+        if "gated" in rule:
+            state = state * numpy.exp(decay[:, n].astype(float)).reshape(b, g, -1, 1)
+        written = v[:, n]
+        if "delta" in rule:
+            retrieved = numpy.einsum("bgde,bgd->bge", state, k[:, n])
+            written = beta[:, n].astype(float)[..., None] * (written - retrieved)
+        state = state + k[:, n][..., None] * written[..., None, :]
+        read = state.repeat(h // g, axis=1)
+        output[:, n] = scale * numpy.einsum("bhd,bhde->bhe", q[:, n], read)
+    return output.reshape(b, t, -1), state
+
+
+def draw_linear(seed):
+    r = numpy.random.default_rng(seed)
+    rule = ("linear", "gated", "delta", "gated_delta")[seed % 4]
+    b, t, g, d, e = (int(r.integers(1, most)) for most in (3, 90, 4, 9, 7))
+    h = g * int(r.integers(1, 4))
+    dtype = (numpy.float32, numpy.float32, numpy.float16)[int(r.integers(0, 3))]
+
+    def drawn(*shape):
+        return r.standard_normal(shape).astype(dtype)
+
+    key = drawn(b, t, g, d)
+    key = (key / (1 + numpy.linalg.norm(key.astype(float), axis=-1, keepdims=True))).astype(dtype).reshape(b, t, -1)
+    return dict(
+        query=drawn(b, t, h * d),
+        key=key,
+        value=drawn(b, t, g * e),
+        past_state=drawn(b, g, d, e).astype(numpy.float32) if r.random() < 0.5 else None,
+        decay=-abs(drawn(b, t, g * (d if r.random() < 0.5 else 1))) if "gated" in rule else None,
+        beta=r.random((b, t, g if r.random() < 0.5 else 1)).astype(dtype) if "delta" in rule else None,
+        q_num_heads=h,
+        kv_num_heads=g,
+        update_rule=rule,
+        scale=0.0 if r.random() < 0.5 else 0.3,
+    )
+
+
+class LinearAttention(unittest.TestCase):
+    def test_random_cases(self):
+        for seed in range(80):
+            with self.subTest(seed):
+                case = draw_linear(seed)
+                output, state = qkv.onnx.linear_attention(**case)
+                h, g, rule = (case[n] for n in ("q_num_heads", "kv_num_heads", "update_rule"))
+                scale = case["scale"] or 1 / numpy.sqrt(case["query"].shape[2] // h)
+                arrays = (case[n] for n in ("query", "key", "value", "past_state", "decay", "beta"))
+                expected, expected_state = recurrence(*arrays, h, g, rule, scale)
+                like = case["query"] if case["past_state"] is None else case["past_state"]
+                self.assertEqual((output.dtype, state.dtype), (case["query"].dtype, like.dtype))
+                for found, wanted in ((output, expected), (state, expected_state)):
+                    self.assertEqual(found.shape, wanted.shape)
+                    tolerance = (1e-2 if found.dtype == numpy.float16 else 2e-4) * (1 + abs(wanted).max())
+                    self.assertLess(abs(found - wanted).max(), tolerance)
+
+    @unittest.skipIf(_OnnxLinearAttention is None, "a package onnx with LinearAttention is not installed")
+    def test_onnxs_own_reference(self):
+        for seed in range(40):
+            with self.subTest(seed):
+                case = draw_linear(seed)
+                expected = _OnnxLinearAttention._run(None, **case)
+                for found, wanted in zip(qkv.onnx.linear_attention(**case), expected):
+                    self.assertEqual((found.dtype, found.shape), (wanted.dtype, wanted.shape))
+                    tolerance = (1e-2 if found.dtype == numpy.float16 else 2e-4) * (1 + abs(wanted.astype(float)).max())
+                    self.assertLess(abs(found.astype(float) - wanted).max(), tolerance)
+
+    def test_mistakes(self):
+        x = numpy.ones((1, 3, 4), numpy.float32)
+
+        def says(words, error=ValueError, **more):
+            given = dict(query=x, key=x, value=x, q_num_heads=2, kv_num_heads=2, update_rule="linear")
+            with self.assertRaisesRegex(error, words):
+                qkv.onnx.linear_attention(**{**given, **more})
+
+        says("update_rule linear, gated, delta, gated_delta; found 'quadratic'", update_rule="quadratic")
+        says("expected decay for update_rule 'gated'; found none", update_rule="gated")
+        says("expected no beta for update_rule 'linear'; found one", beta=x[:, :, :2])
+        says("q_num_heads a positive multiple of kv_num_heads; found 2 and 4", kv_num_heads=4)
+        says("q_num_heads that divides query's last axis, 4; found 6", q_num_heads=6)
+        says("query with 3 axes", query=x[0])
+        says(r"decay \[1, 3, 2 or 4\]; found \[1, 3, 3\]", update_rule="gated", decay=x[:, :, :3])
+        says("query is float64|q is float64", TypeError, query=x.astype(float))
+        says("chunk_size of at least 1", chunk_size=0)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,54 @@ class Statistics(unittest.TestCase):
         self.assertLess(apart(s.map[..., 0, 0], weights.mean(axis=(2, 3))), 1e-5)
         self.assertIsNone(s.detected)
 
+    def test_float64_is_refused_without_a_remedy_that_is_not_there(self):
+        with self.assertRaisesRegex(TypeError, r"q is float64; .*pass q.astype\(numpy.float32\)$"):
+            qkv.attention_statistics(Q.astype(float), K)
+
+    def test_a_map_of_one_row_is_exact(self):
+        query, key = places(37, 51)
+        weights = reference.attention(Q, K, V, query >= key)[1]
+        found = qkv.attention_statistics(Q, K, qkv.causal, map=(20, 1, 0, 51)).map
+        self.assertLess(apart(found[:, :, 0], weights[:, :, 20]), 1e-6)
+
+    def test_detectors(self):
+        tokens = numpy.random.default_rng(1).integers(0, 6, (2, 37))
+        k = numbers(2, 37, 2, 16, seed=8)
+        row = numpy.arange(37)
+        weights = reference.attention(Q, k, k, row[:, None] >= row)[1]
+        found = qkv.attention_statistics(Q, k, qkv.causal, tokens=tokens).detected
+        self.assertEqual(found.shape, (2, 4, 3))
+        before = weights[:, :, row[1:], row[:-1]].sum(axis=-1)
+        self.assertLess(min(apart(found[..., 0], before / n) for n in (36, 37)), 1e-5)
+        with self.assertRaisesRegex(ValueError, r"tokens \[B, S\] of whole numbers"):
+            qkv.attention_statistics(Q, k, tokens=tokens[:, :5])
+
+    def test_rollout_follows_one_token_through_the_layers(self):
+        layers = [(numbers(2, 9, 4, 6, seed=n), numbers(2, 9, 2, 6, seed=n + 50)) for n in range(3)]
+        row = numpy.arange(9)
+        flow = numpy.eye(9)[[4, 4]]
+        for n, (q, k) in reversed(list(enumerate(layers))):
+            kept = row[:, None] >= row if n else numpy.ones((9, 9), bool)
+            mean = reference.attention(q, k, k, kept)[1].mean(axis=1)
+            flow = flow / 2 + numpy.einsum("bt,bts->bs", flow, mean) / 2
+        given = [layers[0], (*layers[1], qkv.causal), (*layers[2], qkv.causal)]
+        found = qkv.attention_rollout(given, 4)
+        self.assertLess(apart(found, flow), 1e-6)
+        heads_first = [(q.swapaxes(1, 2), k.swapaxes(1, 2), *more) for q, k, *more in given]
+        self.assertEqual(apart(qkv.attention_rollout(heads_first, 4, layout="BHTD"), found), 0)
+
+    def test_rollouts_that_cannot_be(self):
+        q = numbers(1, 9, 2, 6)
+        for error, words, arguments in (
+            (ValueError, "at least one layer", ([], 0)),
+            (ValueError, "a token from 0 to 8; found 9", ([(q, q)], 9)),
+            (ValueError, "self-attention over 9 tokens", ([(q, q[:, :5])], 0)),
+            (TypeError, "layer 0 as", ([q], 0)),
+            (NotImplementedError, "whole sequences.*padded", ([(q, q)], 0, qkv.padded([4]))),
+        ):
+            with self.assertRaisesRegex(error, words):
+                qkv.attention_rollout(*arguments)
+
     def test_of_heads(self):
         weights = reference.attention(Q, K, V)[1].reshape(2, 4, -1)
         unit = weights / numpy.linalg.norm(weights, axis=-1, keepdims=True)
@@ -97,6 +145,43 @@ class LinearAttention(unittest.TestCase):
         first, state = qkv.linear_attention(self.q[:, :30], self.k[:, :30], self.v[:, :30], return_state=True)
         second = qkv.linear_attention(self.q[:, 30:], self.k[:, 30:], self.v[:, 30:], state=state)
         self.assertLess(apart(numpy.concatenate((first, second), axis=1), whole), 1e-4)
+
+    def test_feature_maps_are_lambdas_too(self):
+        q, k = self.q * 0.3, self.k
+        for ready, rule in (
+            ("relu", lambda x: qkv.maximum(x, 0)),
+            ("elu_plus_one", lambda x: qkv.where(x > 0, x + 1, qkv.exp(qkv.minimum(x, 0)))),
+        ):
+            a = qkv.linear_attention(q, k, self.v, features=rule, normalise=True)
+            b = qkv.linear_attention(q, k, self.v, features=ready, normalise=True)
+            self.assertLess(apart(a, b), 1e-4 * (1 + abs(b).max()))
+        found = qkv.linear_attention(q, k, self.v, features=lambda x: qkv.exp(x) - 0.5 * x)
+        expected = token_by_token(*(numpy.exp(x) - 0.5 * x for x in (q, k)), self.v, "linear", None, None)
+        self.assertLess(apart(found, expected), 1e-4 * (1 + abs(expected).max()))
+        dout, along = numbers(2, 70, 4, 5, seed=6), numbers(*q.shape, seed=7)
+        g = qkv.linear_attention_backward(dout, q, k, self.v, features=lambda x: qkv.tanh(x) * x)
+
+        def loss(step):
+            wide = q.astype(float) + step * along
+            found = token_by_token(*(numpy.tanh(x) * x for x in (wide, k)), self.v, "linear", None, None)
+            return (found * dout).sum()
+
+        self.assertAlmostEqual(float((g.dq * along).sum()) / ((loss(1e-5) - loss(-1e-5)) / 2e-5), 1, places=3)
+
+    def test_feature_maps_of_other_kinds_are_refused(self):
+        for error, words, features in (
+            (ValueError, "identity, relu, elu_plus_one or a lambda of x; found gelu", "gelu"),
+            (TypeError, '"identity", "relu" or "elu_plus_one" or a lambda of x; found int', 3),
+            (
+                TypeError,
+                "a feature map lambda returns the new number of its channel; this one returns a bool",
+                lambda x: x > 0,
+            ),
+            (TypeError, "is a `return` missing", lambda x: None),
+            (TypeError, r"qkv\.where\(condition, a, b\)", lambda x: x if x > 0 else 0),
+        ):
+            with self.assertRaisesRegex(error, words):
+                qkv.linear_attention(self.q, self.k, self.v, features=features)
 
     def test_unknown_words_are_refused(self):
         with self.assertRaisesRegex(ValueError, "rule linear, gated, delta or gated_delta; found quadratic"):

@@ -80,6 +80,45 @@ class Torch(unittest.TestCase):
         weights = torch.cat([scores, sinks[None, :, None, None].expand(B, H, T, 1)], -1).softmax(-1)[..., :-1]
         self.same(ours, weights @ self.v, sinks)
 
+    def test_gradients_of_gradients(self):
+        cotangents = [torch.randn_like(x) for x in (self.q, self.k, self.v)]
+        dout = self.dout.clone().requires_grad_()
+
+        def twice(out):
+            once = torch.autograd.grad(out, (self.q, self.k, self.v), dout, create_graph=True)
+            loss = sum((g * c).sum() for g, c in zip(once, cotangents))
+            return torch.autograd.grad(loss, (self.q, self.k, self.v, dout))
+
+        for parts, kept in (((), self.j >= 0), ((qkv.top_left, qkv.causal), self.i >= self.j)):
+            ours = twice(qkv.torch.attention(self.q, self.k, self.v, *parts, layout="BHTD"))
+            for a, b in zip(ours, twice(self.scores(lambda s: s, kept))):
+                self.assertLess((a - b).abs().max(), 1e-4 * (1 + b.abs().max()))
+
+    def test_a_penalty_on_a_gradient_trains(self):
+        out = qkv.torch.attention(self.q, self.k, self.v, layout="BHTD")
+        (dq,) = torch.autograd.grad(out.sum(), self.q, create_graph=True)
+        (out.square().sum() + dq.square().sum()).backward()
+        theirs = self.scores(lambda s: s, self.j >= 0)
+        (dq,) = torch.autograd.grad(theirs.sum(), self.q, create_graph=True)
+        expected = torch.autograd.grad(theirs.square().sum() + dq.square().sum(), (self.q, self.k, self.v))
+        for x, b in zip((self.q, self.k, self.v), expected):
+            self.assertLess((x.grad - b).abs().max(), 1e-4 * (1 + b.abs().max()))
+
+    def test_a_second_backward_that_is_not_there_is_named(self):
+        for word, part in (
+            ("scores", qkv.softcap(3)),
+            ("sparsemax", qkv.sparsemax),
+            ("learned parameters", qkv.softmax_with_sink(torch.randn(H, requires_grad=True))),
+        ):
+            out = qkv.torch.attention(self.q, self.k, self.v, part, layout="BHTD")
+            (dq,) = torch.autograd.grad(out.sum(), self.q, create_graph=True)  # once is still there
+            with self.assertRaisesRegex(NotImplementedError, word):
+                dq.sum().backward()
+
+    def test_float64_is_refused(self):
+        with self.assertRaisesRegex(TypeError, r"q is float64.*pass q.float\(\)"):
+            qkv.torch.attention(self.q.double(), self.k, self.v, layout="BHTD")
+
     def test_half_types_come_back_as_they_are(self):
         for dtype in (torch.float16, torch.bfloat16):
             x = [t.detach().to(dtype).requires_grad_() for t in (self.q, self.k, self.v)]

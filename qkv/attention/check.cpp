@@ -200,7 +200,7 @@ struct table_checks {
   static inline const float nothing = 0;
 };
 
-/// The learned tensors that scores look up, by looking at the links in the corners of the sequences that are first,
+/// The learned tensors and arrays that scores look up, by looking at the links in the corners of the sequences that are first,
 /// last and longest.
 template <class T>
 struct lookup_checks {
@@ -208,7 +208,7 @@ struct lookup_checks {
   const formula& f;
 
   void run() const {
-    if (!f.scores() || f.parameters().empty() || all.x.q.sizes[2] == 0) return;
+    if (!f.scores() || all.x.q.sizes[2] == 0) return;
     const sequence none{.number = -1, .row = 0, .q0 = 0, .queries = 0, .k0 = 0, .keys = 0, .offset = 0};
     sequence first = none, last = none, most_queries = none, most_keys = none;
     each_sequence(all.x, [&](const sequence& s) {

@@ -174,6 +174,7 @@ class compiled_formula final : public formula {
 
   bool scores() const override { return has_scores; }
   void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
+    if (parameters_.empty()) return;
     each_miss([&](auto... x) { return scored(x...); }, parameters_, place<whole_scalar>(t, 0, t.key), see);
   }
   void score(const tile& t, double* s) const override {

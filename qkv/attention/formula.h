@@ -94,7 +94,8 @@ class formula {
 
   // The scores, in place.  `gradients`: one array per parameter, added to.
   virtual bool scores() const = 0;  ///< false: the score is the scaled similarity
-  /// Shows the learned entries that the score of the first link of a tile depends on and that their tensors lack.
+  /// Shows the entries of learned tensors and arrays that the score of the first link of a tile depends on and that they
+  /// lack.
   virtual void misses(const tile&, function_ref<void(const learned_miss&)> /*see*/) const {}
   virtual void score(const tile&, double* s) const = 0;
   virtual void score_backward(const tile&, const double* s, double* ds, std::span<double* const> gradients) const = 0;

@@ -12,10 +12,10 @@ constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 // Keys in a block: as many as keep packed keys and values within about half of a 256 KiB second-level cache, and no
 // more than the longest sequence needs.
-long key_side(const problem& x, const std::vector<sequence>& sequences, int tile_columns) {
+long key_side(const problem& x, int tile_columns) {
   const long width = x.q.sizes[3] + x.v.sizes[3];
   long longest = 1;
-  for (const sequence& s : sequences) longest = std::max(longest, s.keys);
+  each_sequence(x, [&](const sequence& s) { longest = std::max(longest, s.keys); });
   const long fitting = width <= 128 ? forward_key_side : width <= 320 ? 128 : 64;
   return std::min(fitting, (longest + tile_columns - 1) / tile_columns * tile_columns);
 }
@@ -41,8 +41,7 @@ class forward_pass {
       : formula_(f), x_(x), narrow_(narrow), prepared_(prepared), out_(out), lse_(lse), cuts_(cuts), w_(w),
         kernel_(forward_kernels_now()),
         plan_(w.forward_plan), whole_rows_(needs_whole_rows(f)) {
-    list_sequences(x, plan_.sequences);
-    make_plan(f, x, cut_along::queries, {forward_query_side, key_side(x, plan_.sequences, kernel_.tile_columns)}, plan_);
+    make_plan(f, x, cut_along::queries, {forward_query_side, key_side(x, kernel_.tile_columns)}, plan_);
     w_.visited = count_tiles(plan_);
     depth_ = x.q.sizes[3], columns_ = x.v.sizes[3];
     key_floats_ = plan_.sides.keys * depth_;

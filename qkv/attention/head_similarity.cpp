@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "qkv/attention/passes.h"
+#include "qkv/attention/readable.h"
 #include "qkv/attention/statistics.h"
 #include "qkv/attention/statistics_kernel.h"
 #include "qkv/attention/without_values.h"
@@ -46,7 +47,7 @@ tensor head_similarity_with(const formula& f, const tensor& q, const tensor& k, 
   std::vector<std::vector<double>> products(N, std::vector<double>(H * H));
   std::vector<float> dense(H * forward_query_side * k.dim(1));
   std::vector<key_range> live(H);
-  workspace w;
+  workspace& w = kept_workspace();
   const prepared_problem prepared = prepare(f, x, w.inside());
   visit_heads(
       f, x, prepared,

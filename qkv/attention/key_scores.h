@@ -1,23 +1,23 @@
 // What a block of keys needs before it can differentiate: the keys and values, packed; which of a query block's tiles
 // live; their scores again, and from them weights and slopes.  Included by the backward kernel only.
 #pragma once
+#include "qkv/attention/block_tiles.h"
 #include "qkv/attention/link_choice.h"
 #include "qkv/attention/query_packing.h"
-#include "qkv/attention/tile_cover.h"
 
 namespace qkv::QKV_INSTRUCTION_SET {
 namespace {
 
-constexpr int panels = side / tile_rows, key_panels_most = side / tile_columns;
 constexpr int pitch = side + 16;
 
-class key_scores {
+class key_scores : protected block_tiles<side> {
  protected:
   explicit key_scores(const backward_work& work)
-      : w(work), kind(w.rule->similarity_form()), stored(stores_scores_again(*w.rule)), blind(w.rule->row().blind),
-        first_key(w.key_block * side), keys(w.where.all_keys - first_key < side ? w.where.all_keys - first_key : side),
-        key_panels(int((keys + tile_columns - 1) / tile_columns)), k_tiles(w.scratch), v_tiles(k_tiles + side * w.depth),
-        p(v_tiles + side * w.columns), ds(p + side * pitch), raw(ds + side * pitch), slope(raw + tile_rows * pitch) {
+      : block_tiles(*work.rule, work.where), w(work), kind(w.rule->similarity_form()),
+        stored(stores_scores_again(*w.rule)), blind(w.rule->row().blind), k_tiles(w.scratch),
+        v_tiles(k_tiles + side * w.depth), p(v_tiles + side * w.columns), ds(p + side * pitch), raw(ds + side * pitch),
+        slope(raw + tile_rows * pitch) {
+    take_keys(w.key_block);
     const float *const k = w.k + first_key * w.k_stride, *const v = w.v + first_key * w.v_stride;
     finite = true;
     for (int j = 0; j < key_panels; ++j) {
@@ -36,50 +36,8 @@ class key_scores {
   /// The query block at hand.
   void begin(const packed_queries& head, long block) {
     h = &head;
-    first_row = block * side;
-    rows = w.where.all_rows - first_row < side ? w.where.all_rows - first_row : side;
-    query_panels = int((rows + tile_rows - 1) / tile_rows);
+    take_queries(head.head, block);
     exact = finite && head.finite[block];
-  }
-  tile block_tile() const {
-    tile t = w.where;
-    t.head = h->head;
-    t.row = first_row, t.rows = rows;
-    t.key = first_key, t.keys = key_panels * tile_columns;
-    return t;
-  }
-  tile tile_at(int i, int j) const {
-    tile t = block_tile();
-    t.row += i * tile_rows;
-    t.rows = rows - i * tile_rows < tile_rows ? rows - i * tile_rows : tile_rows;
-    t.key += j * tile_columns;
-    t.keys = tile_columns;
-    return t;
-  }
-  long existing(int j) const { return keys - j * tile_columns < tile_columns ? keys - j * tile_columns : tile_columns; }
-
-  /// Which tiles are dead, partial, full; the live range of every panel both ways.  False: nothing lives.
-  bool classify(bool block_is_full) {
-    bool any = false;
-    if (block_is_full) {
-      for (int i = 0; i < query_panels; ++i)
-        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
-    } else {
-      const tile where = block_tile();
-      block_cover<key_panels_most>(*w.rule, where, keys, how).run(query_panels, key_panels);
-    }
-    for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
-    for (int j = 0; j < key_panels; ++j) {
-      query_from[j] = query_panels, query_to[j] = 0;
-      for (int i = 0; i < query_panels; ++i) {
-        if (how[i][j] == dead) continue;
-        any = true;
-        if (j < from[i]) from[i] = j;
-        if (i < query_from[j]) query_from[j] = i;
-        to[i] = j + 1, query_to[j] = i + 1;
-      }
-    }
-    return any;
   }
   static float* at_tile(float* block, int i, int j) { return block + i * tile_rows * pitch + j * tile_columns; }
   static void fill_tile(float* block, int i, int j, float x) {
@@ -107,11 +65,6 @@ class key_scores {
                                 w.depth);
   }
 
-  tile panel_tile(int i) const {
-    tile t = tile_at(i, 0);
-    t.keys = key_panels * tile_columns;
-    return t;
-  }
   /// Weights of panel i in p and their slopes, by way of raw scores.  A panel at a time stays in the first-level cache.
   void weigh_panel(int i) {
     const bool rewrites = w.rule->scores() && !blind;
@@ -132,19 +85,12 @@ class key_scores {
   const backward_work& w;
   const form kind;
   const bool stored, blind;
-  const long first_key, keys;
-  const int key_panels;
   float *const k_tiles, *const v_tiles;           // [panel][D][tile_columns], [panel][E][tile_columns]
   float *const p, *const ds;                      // [side][pitch]
   float *const raw, *const slope;                 // [tile_rows][pitch], of the panel at hand
   bool finite, exact = true;
   float square_factor;
-  // The query block at hand.
-  const packed_queries* h = nullptr;
-  long first_row = 0, rows = 0;
-  int query_panels = 0;
-  int from[panels], to[panels], query_from[key_panels_most], query_to[key_panels_most];
-  cover how[panels][key_panels_most];
+  const packed_queries* h = nullptr;  // of the query block at hand
 
  private:
   void raw_tile(int i, int j) const {

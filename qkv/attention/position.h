@@ -116,7 +116,7 @@ struct parameter {
   const char* letters = "";  ///< e.g. "H" or "H R"; letters known to the call must match, others are free
 };
 
-/// A lookup of a learned tensor outside of it; shown to check sizes at the door.
+/// A lookup of a learned tensor, or of an array, outside of it; shown to check sizes at the door.
 struct learned_miss {
   const parameter& tensor;
   int axis;

@@ -8,19 +8,18 @@
 // alpha and rest are the rows' sums of U and dSS as they are while alpha and rest are still 0, which is how the first
 // walk finds them; then every row of U, dS and dSS sums to 0.  Included by the second-order kernel only.
 #pragma once
+#include "qkv/attention/block_tiles.h"
 #include "qkv/attention/second_order_packing.h"
-#include "qkv/attention/tile_cover.h"
 
 namespace qkv::QKV_INSTRUCTION_SET {
 namespace {
 
-constexpr int most_query_panels = side / tile_rows, most_key_panels = side / tile_columns;
 constexpr int pitch = side + 16;  // of a matrix's rows; not a power of two, for the cache's sake
 
-class second_order_links {
+class second_order_links : protected block_tiles<side> {
  protected:
   explicit second_order_links(const second_order_work& work)
-      : w(work), p(w.scratch), u(p + side * pitch), ds(u + side * pitch), dss(ds + side * pitch) {}
+      : block_tiles(*work.rule, work.where), w(work), p(w.scratch), u(p + side * pitch), ds(u + side * pitch), dss(ds + side * pitch) {}
   static constexpr long matrix_floats = 4 * side * pitch;
 
   query_block queries_at(const second_order_head& head, long block) const {
@@ -32,11 +31,8 @@ class second_order_links {
 
   /// The four matrices of these blocks, 0 where there is no link.  False: no link lives, and nothing is written.
   bool take(const second_order_head& head, long of_queries, long of_keys, bool block_is_full) {
-    head_number = head.number;
-    first_row = of_queries * side, first_key = of_keys * side;
-    rows = w.where.all_rows - first_row < side ? w.where.all_rows - first_row : side;
-    keys = w.where.all_keys - first_key < side ? w.where.all_keys - first_key : side;
-    query_panels = int((rows + tile_rows - 1) / tile_rows), key_panels = int((keys + tile_columns - 1) / tile_columns);
+    take_queries(head.number, of_queries);
+    take_keys(of_keys);
     exact = head.queries.finite[of_queries] && w.keys.finite[of_keys];
     if (!classify(block_is_full)) return false;
     const query_block q = queries_at(head, of_queries);
@@ -51,49 +47,9 @@ class second_order_links {
 
   const second_order_work& w;
   float *const p, *const u, *const ds, *const dss;  // [side][pitch]
-  // The blocks at hand.
-  long head_number = 0, first_row = 0, first_key = 0, rows = 0, keys = 0;
-  int query_panels = 0, key_panels = 0;
   bool exact = true;  // neither NaN nor infinity in what was packed
-  int from[most_query_panels], to[most_query_panels];            // live key panels of a query panel
-  int query_from[most_key_panels], query_to[most_key_panels];    // live query panels of a key panel
 
  private:
-  tile tile_at(int i, int j) const {
-    tile t = w.where;
-    t.head = head_number;
-    t.row = first_row + i * tile_rows;
-    t.rows = rows - i * tile_rows < tile_rows ? rows - i * tile_rows : tile_rows;
-    t.key = first_key + j * tile_columns;
-    t.keys = tile_columns;
-    return t;
-  }
-  long existing(int j) const { return keys - j * tile_columns < tile_columns ? keys - j * tile_columns : tile_columns; }
-
-  bool classify(bool block_is_full) {
-    bool any = false;
-    if (block_is_full) {
-      for (int i = 0; i < query_panels; ++i)
-        for (int j = 0; j < key_panels; ++j) how[i][j] = existing(j) == tile_columns ? full : part;
-    } else {
-      tile block = tile_at(0, 0);
-      block.rows = rows;
-      block_cover<most_key_panels>(*w.rule, block, keys, how).run(query_panels, key_panels);
-    }
-    for (int i = 0; i < query_panels; ++i) from[i] = key_panels, to[i] = 0;
-    for (int j = 0; j < key_panels; ++j) {
-      query_from[j] = query_panels, query_to[j] = 0;
-      for (int i = 0; i < query_panels; ++i) {
-        if (how[i][j] == dead) continue;
-        any = true;
-        if (j < from[i]) from[i] = j;
-        if (i < query_from[j]) query_from[j] = i;
-        to[i] = j + 1, query_to[j] = i + 1;
-      }
-    }
-    return any;
-  }
-
   void clear_tile(int i, int j) const {
     for (float* matrix : {p, u, ds, dss})
       for (int r = 0; r < tile_rows; ++r)
@@ -146,8 +102,6 @@ class second_order_links {
         store(place(p, i, j, r, c), weight);
       }
   }
-
-  cover how[most_query_panels][most_key_panels];
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "qkv/attention/passes.h"
+#include "qkv/attention/readable.h"
 #include "qkv/attention/statistics_kernel.h"
 #include "qkv/attention/without_values.h"
 
@@ -51,7 +52,7 @@ class statistics_pass {
     partial_sums received(ask_.received, owners, groups, S_ + 64), distances(ask_.distances, owners, groups, longest_ + 64),
         detected(!ask_.tokens.empty(), owners, groups, 3), map(ask_.map.has_value(), owners, groups, down_ * across_);
     make_results();
-    workspace w;
+    workspace& w = kept_workspace();
     const prepared_problem prepared = prepare(formula_, x_, w.inside());
     visit_queries(formula_, x_, prepared, groups, [&](const forward_work& scores, const sequence& s, long group) {
       const long owner = (&s - w.inside().forward_plan.sequences.data()) * H_ + scores.where.head;

@@ -2,23 +2,14 @@
 
 #include <algorithm>
 
+#include "qkv/attention/readable.h"
 #include "qkv/autograd/record.h"
 
 namespace qkv {
 namespace {
 
-/// Scratch of the engine, kept from call to call.
-workspace& kept_workspace() {
-  thread_local workspace kept;
-  return kept;
-}
-
-problem problem_for(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts) {
-  return {q.view<float, 4>(), k.view<float, 4>(), v.view<float, 4>(), parts.align, parts.ragged};
-}
-
 attended attend(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts) {
-  const problem numbers = problem_for(q, k, v, parts);
+  const problem numbers = views_of(q, k, v, parts.align, parts.ragged);
   check("attention", *parts.formula, numbers);
   attended done;
   done.out = tensor::uninitialized({q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
@@ -37,7 +28,7 @@ std::vector<tensor> attend_backward(const tensor& q, const tensor& k, const tens
     gradients.emplace_back(p.values.shape());
     memory.push_back(gradients.back().data<float>());
   }
-  attention_backward_into(*parts.formula, problem_for(q, k, v, parts), done.out.view<float, 4>(),
+  attention_backward_into(*parts.formula, views_of(q, k, v, parts.align, parts.ragged), done.out.view<float, 4>(),
                           done.lse.view<float, 3>(), dout.view<float, 4>(), dq.view<float, 4>(), dk.view<float, 4>(),
                           dv.view<float, 4>(), memory, kept_workspace());
   return gradients;

@@ -64,16 +64,25 @@ void give_to_system(std::byte* block, std::size_t bytes) {
   }
 }
 
+/// A block may serve up to this many classes below its own: sizes that change from step to step, as those of packed
+/// texts, then find what is kept, and no block is more than twice and a quarter of what was asked for.
+constexpr std::size_t classes_above = 4;
+
+struct held_block {
+  std::byte* memory;
+  size_class c;
+};
+
 /// Freed blocks by size class, each class a list threaded through the blocks themselves, so that freeing cannot fail.
 class block_cache {
  public:
-  std::byte* take(size_class c) {
+  held_block take(size_class c) {
     {
       const std::lock_guard lock(mutex_);
-      if (std::byte* block = pop(c)) {
-        statistics_.kept -= c.bytes;
+      if (const held_block found = find(c); found.memory) {
+        statistics_.kept -= found.c.bytes;
         count(c);
-        return block;
+        return found;
       }
     }
     std::byte* block = take_from_system(c.bytes);
@@ -85,15 +94,16 @@ class block_cache {
     const std::lock_guard lock(mutex_);
     ++statistics_.allocations;
     count(c);
-    return block;
+    return {block, c};
   }
 
-  void keep(std::byte* block, size_class c) noexcept {
+  /// @param asked  the class of the request that the block served
+  void keep(std::byte* block, size_class c, size_class asked) noexcept {
     const std::lock_guard lock(mutex_);
     ASAN_UNPOISON_MEMORY_REGION(block, c.bytes);
     new (block) node{kept_[c.number], c.bytes};
     kept_[c.number] = block;
-    statistics_.in_use -= c.bytes;
+    statistics_.in_use -= asked.bytes;
     statistics_.kept += c.bytes;
     ASAN_POISON_MEMORY_REGION(block + sizeof(node), c.bytes - sizeof(node));  // the leak checker must see the list
   }
@@ -126,12 +136,18 @@ class block_cache {
     std::size_t bytes;
   };
 
-  std::byte* pop(size_class c) {
-    std::byte* block = kept_[c.number];
-    if (!block) return nullptr;
-    ASAN_UNPOISON_MEMORY_REGION(block, c.bytes);
-    kept_[c.number] = reinterpret_cast<node*>(block)->next;
-    return block;
+  /// The smallest kept block that is large enough and not far too large.
+  held_block find(size_class c) {
+    const std::size_t last = c.bytes <= 4096 ? c.number : std::min(c.number + classes_above, kept_.size() - 1);
+    for (std::size_t number = c.number; number <= last; ++number) {
+      std::byte* block = kept_[number];
+      if (!block) continue;
+      const node first = *reinterpret_cast<node*>(block);
+      ASAN_UNPOISON_MEMORY_REGION(block, first.bytes);
+      kept_[number] = first.next;
+      return {block, {first.bytes, number}};
+    }
+    return {nullptr, c};
   }
 
   void count(size_class c) {
@@ -152,10 +168,10 @@ block_cache& cache() {
 }  // namespace
 
 std::shared_ptr<std::byte[]> allocate_memory(std::size_t bytes) {
-  const size_class c = class_of(bytes);
-  std::byte* block = cache().take(c);
+  const size_class asked = class_of(bytes);
+  const auto [block, c] = cache().take(asked);
   ASAN_POISON_MEMORY_REGION(block + bytes, c.bytes - bytes);
-  return {block, [c](std::byte* freed) { cache().keep(freed, c); }};
+  return {block, [c = c, asked](std::byte* freed) { cache().keep(freed, c, asked); }};
 }
 
 void release_kept_memory() { cache().release(); }

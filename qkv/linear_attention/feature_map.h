@@ -19,11 +19,22 @@ struct feature_rows {
 /// A feature map of any kind, to be stored and handed about.
 class feature_map {
  public:
+  /// What answers for a lambda: values and slopes of rows of numbers.  Anything that answers is a feature map.
+  struct rule {
+    virtual ~rule() = default;
+    /// y = f(x); y may be x.
+    virtual void apply(feature_rows, const float* x, long x_stride, float* y, long y_stride) const = 0;
+    /// d = f'(x) d.
+    virtual void apply_slope(feature_rows, const float* x, long x_stride, float* d, long d_stride) const = 0;
+    virtual dual<real_scalar> at(dual<real_scalar>) const = 0;
+  };
+
   /// The identity: nothing is computed or copied.
   feature_map() = default;
+  explicit feature_map(std::shared_ptr<const rule> rule) : rule_(std::move(rule)) {}
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, feature_map>)
-  feature_map(F f) {
+  requires(!std::same_as<std::remove_cvref_t<F>, feature_map> && !std::convertible_to<F, std::shared_ptr<const rule>>)
+      feature_map(F f) {
     if constexpr (!std::invocable<const F&, real_scalar>)
       static_assert(!sizeof(F),
                     "qkv: a feature map is a lambda [](auto x) { return ...; } of one channel's number, generic, so "
@@ -51,13 +62,6 @@ class feature_map {
   }
 
  private:
-  struct rule {
-    virtual ~rule() = default;
-    virtual void apply(feature_rows, const float*, long, float*, long) const = 0;
-    virtual void apply_slope(feature_rows, const float*, long, float*, long) const = 0;
-    virtual dual<real_scalar> at(dual<real_scalar>) const = 0;
-  };
-
   template <class F>
   struct compiled;
   std::shared_ptr<const rule> rule_;

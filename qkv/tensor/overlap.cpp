@@ -39,10 +39,23 @@ class meeting {
   bool possible(long distance, bool moved) {
     if (overfull_) return true;
     std::sort(steps_.begin(), steps_.begin() + count_, [](const step& a, const step& b) { return a.bytes < b.bytes; });
+    if (moved) merge_equal_steps();  // where it matters whether any step was taken, two that cancel are not none
     return reaches(count_, distance, moved);
   }
 
  private:
+  /// Axes of one stride, as those of slices of the same array, together are one longer axis.
+  void merge_equal_steps() {
+    int kept = 0;
+    for (int i = 1; i < count_; ++i) {
+      step& last = steps_[kept];
+      if (steps_[i].bytes == last.bytes)
+        last.least += steps_[i].least, last.most += steps_[i].most;
+      else
+        steps_[++kept] = steps_[i];
+    }
+    count_ = count_ > 0 ? kept + 1 : 0;
+  }
   void full(long size) { overfull_ |= size != 1; }
   bool reaches(int steps, long distance, bool moved) {
     if (steps == 0) return distance == 0 && moved;

@@ -56,18 +56,20 @@ const added_token* encoder::added_at(std::string_view text) const {
 void encoder::encode_between(std::string_view text, std::size_t begin, std::size_t end) {
   if (begin == end) return;
   const std::string_view source = text.substr(begin, end - begin);
-  const formed_text formed =
-      parts_.form.changes_nothing() ? formed_text{} : parts_.form.apply(source, /*at_the_start=*/begin == 0);
-  const std::string_view form = parts_.form.changes_nothing() ? source : std::string_view(formed.text);
+  const bool same = parts_.form.changes_nothing();
+  const formed_text formed = same ? formed_text{} : parts_.form.apply(source, /*at_the_start=*/begin == 0);
+  const std::string_view form = same ? source : std::string_view(formed.text);
   cut(form, parts_.cuttings, cuts_, scratch_);
   for (const part& p : cuts_) {
     found_.clear();
     find_tokens(form.substr(p.begin, p.end - p.begin));
     for (const found_token& token : found_) {
       tokens_->push_back(token.id);
-      if (places_)
-        places_->push_back(
-            {begin + formed.source_of(p.begin + token.begin), begin + formed.source_of(p.begin + token.end)});
+      if (!places_) continue;
+      const std::size_t from = p.begin + token.begin, to = p.begin + token.end;
+      const formed_text::source place =
+          same ? formed_text::source{std::uint32_t(from), std::uint32_t(to)} : formed.source_of(from, to);
+      places_->push_back({begin + place.begin, begin + place.end});
     }
   }
 }

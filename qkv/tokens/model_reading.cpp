@@ -106,15 +106,37 @@ token_model read_words(const json& model) {
   return word_model(std::move(names), unknown);
 }
 
+token_model read_unigram(const json& model, const std::vector<std::string>& specials) {
+  const json& listed = model.contains("vocab") ? model["vocab"] : json();
+  if (!listed.is_array() || listed.empty()) complain("a vocab of pieces with their scores", shown(listed));
+  std::vector<std::string> pieces;
+  std::vector<double> scores;
+  for (const json& entry : listed) {
+    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
+      complain("pieces with their scores", shown(entry));
+    pieces.push_back(entry[0]);
+    scores.push_back(entry[1]);
+  }
+  const json unknown = model.value("unk_id", json());
+  if (!unknown.is_number_unsigned() || unknown.get<std::uint64_t>() >= pieces.size())
+    complain("an unk_id in the vocab", shown(unknown));
+  vocabulary names(std::move(pieces));
+  unigram_settings settings{.unknown = unknown, .byte_fallback = flag_at(model, "byte_fallback", false)};
+  for (const std::string& special : specials)
+    if (const auto id = names.find(special)) settings.specials.push_back(*id);
+  return unigram_model(std::move(names), std::move(scores), std::move(settings));
+}
+
 }  // namespace
 
-token_model read_model(const json& model, bool of_bytes) {
+token_model read_model(const json& model, bool of_bytes, const std::vector<std::string>& specials) {
   if (!model.is_object()) complain("a model", shown(model));
   const json type = model.value("type", model.contains("merges") ? json("BPE") : json());  // GPT-2's has no type
   if (type == "BPE") return read_bpe(model, of_bytes);
   if (of_bytes) complain("a model of type BPE behind the pre_tokenizer ByteLevel", shown(type));
   if (type == "WordLevel") return read_words(model);
-  complain("a model of type BPE or WordLevel", shown(type));
+  if (type == "Unigram") return read_unigram(model, specials);
+  complain("a model of type BPE, WordLevel or Unigram", shown(type));
 }
 
 }  // namespace qkv::tokens::reading

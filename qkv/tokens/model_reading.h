@@ -22,6 +22,7 @@ std::string text_at(const json& object, const char* key, const std::string& what
 bool flag_at(const json& object, const char* key, bool otherwise);
 
 /// @param of_bytes  whether tokens are named by the characters that stand for bytes
-token_model read_model(const json& model, bool of_bytes);
+/// @param specials  names that a unigram model must not find in a text
+token_model read_model(const json& model, bool of_bytes, const std::vector<std::string>& specials);
 
 }  // namespace qkv::tokens::reading

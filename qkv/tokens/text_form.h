@@ -12,10 +12,14 @@ inline constexpr std::string_view visible_space = "\xE2\x96\x81";
 
 /// A text after changes, and where each of its bytes came from.
 struct formed_text {
+  struct source {
+    std::uint32_t begin, end;
+  };
   std::string text;
-  std::vector<std::uint32_t> origin;  ///< text.size() + 1 places in the source; empty: text is as long as the source
+  std::vector<source> sources;  ///< of every byte of the text; a byte of a character of another length has all of it
 
-  std::uint32_t source_of(std::size_t byte) const { return origin.empty() ? std::uint32_t(byte) : origin[byte]; }
+  /// The bytes of the source that bytes begin .. end-1 of the text came from; end > begin.
+  source source_of(std::size_t begin, std::size_t end) const { return {sources[begin].begin, sources[end - 1].end}; }
 };
 
 enum class first_space { none, at_the_start, always };

@@ -47,8 +47,9 @@ std::vector<added_token> tokens::first_tokens_special(const std::vector<std::str
 }
 
 bool tokens::has_byte_fallback(const token_model& model) {
-  const auto* bpe = std::get_if<bpe_model>(&model);
-  return bpe && bpe->settings().byte_fallback;
+  if (const auto* bpe = std::get_if<bpe_model>(&model)) return bpe->settings().byte_fallback;
+  if (const auto* unigram = std::get_if<unigram_model>(&model)) return unigram->settings().byte_fallback;
+  return false;
 }
 
 tokenizer::tokenizer(tokenizer_parts parts) {
@@ -132,7 +133,8 @@ std::int32_t tokenizer::special(std::string_view name) const {
 
 std::string tokenizer::in_words() const {
   const auto* bpe = std::get_if<bpe_model>(&parts_->model);
-  const std::string kind = !bpe                       ? "words"
+  const std::string kind = std::holds_alternative<unigram_model>(parts_->model) ? "unigram pieces"
+                           : !bpe                                               ? "words"
                            : bpe->merges().empty()    ? (bpe->settings().of_bytes ? "bytes" : "characters")
                            : bpe->settings().of_bytes ? "byte-level BPE"
                                                       : "BPE";

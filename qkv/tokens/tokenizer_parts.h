@@ -7,6 +7,7 @@
 #include "qkv/tokens/bpe_model.h"
 #include "qkv/tokens/text_cutter.h"
 #include "qkv/tokens/text_form.h"
+#include "qkv/tokens/unigram_model.h"
 #include "qkv/tokens/word_model.h"
 
 namespace qkv::tokens {
@@ -18,6 +19,11 @@ struct added_token {
   bool special;
 };
 
+/// \w+|[^\w\s] with \w spelled out, as it is in cutting::words: the programs that read tokenizer.json do not agree on
+/// what \w is.
+inline constexpr const char* words_single_marks_pattern =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s])";
+
 /// How the tokens' texts become one text.
 enum class joining {
   with_spaces,     ///< a space between any two: words
@@ -25,7 +31,7 @@ enum class joining {
   visible_spaces,  ///< every "▁" becomes a space, one in front is dropped
 };
 
-using token_model = std::variant<word_model, bpe_model>;
+using token_model = std::variant<word_model, bpe_model, unigram_model>;
 
 struct tokenizer_parts {
   text_form form;

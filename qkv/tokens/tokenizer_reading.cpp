@@ -65,8 +65,7 @@ void read_byte_level(const json& step, tokenizer_parts& parts) {
 cutting read_split(const json& step) {
   const json pattern = step.value("pattern", json::object()).value("Regex", json());
   const bool kept_are_matches = step.value("behavior", json()) == "Removed" && flag_at(step, "invert", false);
-  if (kept_are_matches && pattern == "\\w+|[^\\w\\s]+") return cutting::words;
-  if (kept_are_matches && pattern == "\\w+|[^\\w\\s]") return cutting::words_single_marks;
+  if (kept_are_matches && pattern == words_single_marks_pattern) return cutting::words_single_marks;
   complain("Split by a pattern that is known here", shown(step));
 }
 
@@ -121,13 +120,18 @@ added_token read_added_token(const json& entry) {
   return {name, id.get<std::int32_t>(), flag_at(entry, "special", false)};
 }
 
-/// In the order of their ids; those that the model does not have must follow its own.
-std::vector<added_token> read_added_tokens(const json& file, const vocabulary& names) {
+/// In the order of their ids.
+std::vector<added_token> read_added_tokens(const json& file) {
   std::vector<added_token> added;
   const json list = file.value("added_tokens", json::array());
   if (!list.is_array()) complain("a list of added_tokens", shown(list));
   for (const json& entry : list) added.push_back(read_added_token(entry));
   std::ranges::sort(added, {}, &added_token::id);
+  return added;
+}
+
+/// Those that the model does not have must follow its own.
+void check_added_tokens(const std::vector<added_token>& added, const vocabulary& names) {
   std::int32_t next = names.size();
   for (const added_token& token : added) {
     const bool known = token.id >= 0 && token.id < names.size() && names.token(token.id) == token.name;
@@ -135,7 +139,13 @@ std::vector<added_token> read_added_tokens(const json& file, const vocabulary& n
       complain("the added token \"" + token.name + "\" to have its id in the model, or the next behind it",
                std::to_string(token.id));
   }
-  return added;
+}
+
+std::vector<std::string> names_of_specials(const std::vector<added_token>& added) {
+  std::vector<std::string> names;
+  for (const added_token& token : added)
+    if (token.special) names.push_back(token.name);
+  return names;
 }
 
 tokenizer read(const json& file) {
@@ -143,9 +153,10 @@ tokenizer read(const json& file) {
   tokenizer_parts parts{.form = {}, .cuttings = {}, .model = word_model(vocabulary({}), -1), .added = {}};
   read_form(file, parts);
   const bool of_bytes = read_cuttings(file, parts);
-  parts.model = read_model(file["model"], of_bytes);
+  parts.added = read_added_tokens(file);
+  parts.model = read_model(file["model"], of_bytes, names_of_specials(parts.added));
   parts.join = read_join(file, of_bytes, parts.model);
-  parts.added = read_added_tokens(file, names_of(parts.model));
+  check_added_tokens(parts.added, names_of(parts.model));
   return tokenizer(std::move(parts));
 }
 

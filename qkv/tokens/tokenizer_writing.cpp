@@ -55,7 +55,10 @@ json cutting_rule(cutting rule) {
     case cutting::words:
       return {{"type", "Whitespace"}};
     case cutting::words_single_marks:
-      return {{"type", "Split"}, {"pattern", {{"Regex", "\\w+|[^\\w\\s]"}}}, {"behavior", "Removed"}, {"invert", true}};
+      return {{"type", "Split"},
+              {"pattern", {{"Regex", words_single_marks_pattern}}},
+              {"behavior", "Removed"},
+              {"invert", true}};
     case cutting::single_digits:
       return {{"type", "Digits"}, {"individual_digits", true}};
     case cutting::numbers:
@@ -131,6 +134,16 @@ json in_json(const bpe_model& model) {
           {"ignore_merges", settings.whole_parts_first},
           {"vocab", ids_by_name(names)},
           {"merges", merges}};
+}
+
+json in_json(const unigram_model& model) {
+  json pieces = json::array();
+  for (std::int32_t id = 0; id < model.names().size(); ++id)
+    pieces.push_back({model.names().token(id), model.scores()[std::size_t(id)]});
+  return {{"type", "Unigram"},
+          {"unk_id", model.settings().unknown},
+          {"vocab", pieces},
+          {"byte_fallback", model.settings().byte_fallback}};
 }
 
 }  // namespace

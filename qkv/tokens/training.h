@@ -1,7 +1,7 @@
 // Making tokenizers from texts.
 //
 // Each takes one text or many, as a span of std::string: nothing reaches from one text into the next.  The same texts
-// give the same tokenizer, on any machine.  Special tokens get the first numbers.
+// give the same tokenizer.  Special tokens get the first numbers.
 #pragma once
 #include <span>
 #include <string>
@@ -57,5 +57,19 @@ struct bpe_options {
 ///         tokens; found 100"
 /// Source: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2.
 tokenizer train_byte_level_bpe(training_texts texts, const bpe_options& options = {});
+
+struct unigram_options {
+  long vocabulary = 8000;         ///< special tokens and bytes included; fewer when the texts are small
+  bool byte_fallback = false;     ///< unknown characters become the tokens of their bytes, <0x..>
+  double character_coverage = 1;  ///< rare characters beyond this share of the texts get no token of their own
+  bool lower_case = false;
+  std::vector<std::string> specials = usual_special_tokens();  ///< with <unk>
+};
+
+/// Unigram: pieces of words with probabilities, of which a word takes the most probable sequence.  Spaces are shown
+/// as "▁", and one is put in front of a text.  The result is the same for any number of threads.
+/// @throws shape_error "train_unigram: expected a vocabulary of at least 120 tokens, 116 of them characters; found 100"
+/// Source: Kudo 2018, section 3.2; Kudo and Richardson 2018 (SentencePiece).
+tokenizer train_unigram(training_texts texts, const unigram_options& options = {});
 
 }  // namespace qkv

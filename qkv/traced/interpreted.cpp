@@ -18,7 +18,7 @@ interpreter_memory& interpreter_memory::mine() {
 interpreted::interpreted(const program& p, std::vector<tensor> learned, pairing how)
     : plan_(make_schedule(p, how)), owner_(std::move(learned)) {
   for (const table& t : plan_.tables) entries_.push_back(t.entries());
-  for (const tensor& t : plan_.arrays) arrays_.push_back(view_of(t));
+  for (const named_array& a : plan_.arrays) arrays_.push_back(view_of(a.values));
   for (const tensor& t : owner_) learned_.push_back(view_of(t));
 }
 

@@ -61,11 +61,15 @@ class run {
           .key_places = t.places};
     values_ = m.values.get<Number>(std::size_t(plan_.room));
   }
+  /// With every step's values to be read afterwards.
+  struct keep_values {};
+  run(keep_values, const interpreted& p, const tile& t) : run(p, t) {
+    own_places_ = true;
+    values_ = interpreter_memory::mine().values.get<Number>(std::size_t(plan_.own_room));
+  }
   /// With what reverse differentiation needs; learned ones' gradients are added to.
-  run(const interpreted& p, const tile& t, std::span<Number* const> gradients) : run(p, t) {
-    interpreter_memory& m = interpreter_memory::mine();
-    values_ = m.values.get<Number>(std::size_t(plan_.own_room));
-    b_.adjoints = m.adjoints.get<Number>(std::size_t(plan_.adjoint_room));
+  run(const interpreted& p, const tile& t, std::span<Number* const> gradients) : run(keep_values{}, p, t) {
+    b_.adjoints = interpreter_memory::mine().adjoints.get<Number>(std::size_t(plan_.adjoint_room));
     b_.gradients = gradients.data();
   }
 
@@ -127,13 +131,17 @@ class run {
       if (step.what.code == given_one) return b_.adjoints + step.adjoint + r * steps_of(step.along).first;
     return nullptr;
   }
-  /// The first number of a step's value, as a whole number; of its adjoint.
+  /// The first number of a step's value, as a whole number, as truth.
   std::int64_t first_whole(int step) const {
     std::conditional_t<std::same_as<Number, double>, std::int64_t, std::int32_t> x;
     std::memcpy(&x, b_.at[step].at, sizeof x);
     return x;
   }
-  Number first_adjoint(int step) const { return b_.adjoints[plan_.steps[std::size_t(step)].adjoint]; }
+  bool first_truth(int step) const {
+    unsigned char x;
+    std::memcpy(&x, b_.at[step].at, sizeof x);
+    return x != 0;
+  }
 
   /// The sum of a register that stands for one value of many links.
   Number total(const Number* x) const {
@@ -150,7 +158,7 @@ class run {
     b_.first_key = tile_.key + key, b_.registers = (keys + kernels_.width - 1) / kernels_.width;
     for (std::size_t n = 0; n < plan_.steps.size(); ++n) {
       const scheduled& step = plan_.steps[n];
-      b_.at[n] = {values_ + (b_.adjoints ? step.own_place : step.place), steps_of(step.along).first,
+      b_.at[n] = {values_ + (own_places_ ? step.own_place : step.place), steps_of(step.along).first,
                   step.along & along_keys ? kernels_.width : 0};
     }
     if (b_.adjoints) std::fill(b_.adjoints, b_.adjoints + plan_.adjoints_of_tile, Number(0));
@@ -162,6 +170,7 @@ class run {
   const block_kernel_table<Number>& kernels_;
   block<Number> b_;
   Number* values_;
+  bool own_places_ = false;
 };
 
 }  // namespace qkv::traced

@@ -196,14 +196,14 @@ int program::keep(table t) {
   tables_.push_back(std::move(t));
   return int(tables_.size()) - 1;
 }
-int program::keep(const tensor& array) {
-  arrays_.push_back(array.to_contiguous());
+int program::keep(const tensor& array, std::string name) {
+  arrays_.push_back({array.to_contiguous(), std::move(name)});
   return int(arrays_.size()) - 1;
 }
 
-int program::offset_of(const shape& sizes, std::span<const int> indices) {
+int program::offset_of(const std::string& name, const shape& sizes, std::span<const int> indices) {
   if (indices.size() != sizes.size())
-    refuse("attention", "parameter of as many axes as it is looked up by, " + std::to_string(indices.size()),
+    refuse("attention", name + " of as many axes as it is looked up by, " + std::to_string(indices.size()),
            qkv::to_string(sizes));
   int offset = whole(0);
   for (std::size_t d = 0; d < sizes.size(); ++d) {
@@ -216,17 +216,22 @@ int program::offset_of(const shape& sizes, std::span<const int> indices) {
   return offset;
 }
 
+int program::looked_up(opcode code, int number, const std::string& name, const shape& sizes,
+                       std::span<const int> indices) {
+  const int entry =
+      record({.code = code, .type = kind::real, .a = offset_of(name, sizes, indices), .number = double(number)});
+  lookups_.push_back({entry, {indices.begin(), indices.end()}, sizes});
+  return entry;
+}
+
 int program::array_entry(int array, std::span<const int> indices) {
-  const int offset = offset_of(arrays_.at(std::size_t(array)).shape(), indices);
-  return record({.code = opcode::array_entry, .type = kind::real, .a = offset, .number = double(array)});
+  const named_array& a = arrays_.at(std::size_t(array));
+  return looked_up(opcode::array_entry, array, a.name, a.values.shape(), indices);
 }
 
 int program::learned_entry(int number, const shape& sizes, std::span<const int> indices) {
   learned_count_ = std::max(learned_count_, number + 1);
-  const int entry = record(
-      {.code = opcode::learned_entry, .type = kind::real, .a = offset_of(sizes, indices), .number = double(number)});
-  lookups_.push_back({entry, {indices.begin(), indices.end()}, sizes});
-  return entry;
+  return looked_up(opcode::learned_entry, number, "parameter", sizes, indices);
 }
 
 std::string to_string(const program& p) {

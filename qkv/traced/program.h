@@ -76,11 +76,17 @@ struct instruction {
   std::uint64_t seed = 0;               ///< of `hash`
 };
 
-/// A lookup of a learned tensor, so that indices outside of it can be told.
-struct learned_lookup {
+/// A lookup of an array or a learned tensor, so that indices outside of it can be told.
+struct real_lookup {
   int entry;                 ///< the instruction
   std::vector<int> indices;  ///< one an axis
   shape sizes;
+};
+
+/// Real numbers that are looked up and not learned.
+struct named_array {
+  tensor values;  ///< float32 or float64, contiguous
+  std::string name;
 };
 
 class program {
@@ -105,7 +111,7 @@ class program {
   int array_entry(int array, std::span<const int> indices);
   int learned_entry(int number, const shape& sizes, std::span<const int> indices);
   int keep(table);
-  int keep(const tensor& array);  ///< real numbers that are not learned, float32 or float64
+  int keep(const tensor& array, std::string name = "array");  ///< real numbers that are not learned
 
   kind type_of(int value) const { return instructions_.at(std::size_t(value)).type; }
   /// The program's value.  The last thing to be said about it.
@@ -114,13 +120,14 @@ class program {
   int result() const { return result_; }
   const std::vector<instruction>& instructions() const { return instructions_; }
   const std::vector<table>& tables() const { return tables_; }
-  const std::vector<tensor>& arrays() const { return arrays_; }
+  const std::vector<named_array>& arrays() const { return arrays_; }
   int learned_count() const { return learned_count_; }
-  const std::vector<learned_lookup>& lookups() const { return lookups_; }
+  const std::vector<real_lookup>& lookups() const { return lookups_; }
 
  private:
   int record(instruction);
-  int offset_of(const shape&, std::span<const int> indices);
+  int offset_of(const std::string& name, const shape&, std::span<const int> indices);
+  int looked_up(opcode, int number, const std::string& name, const shape&, std::span<const int> indices);
   int to_real(int value);
   const instruction* constant(int value) const;
   int shortened(opcode, int a, int b);
@@ -128,8 +135,8 @@ class program {
   std::vector<instruction> instructions_;
   std::unordered_multimap<std::size_t, int> known_;
   std::vector<table> tables_;
-  std::vector<tensor> arrays_;
-  std::vector<learned_lookup> lookups_;
+  std::vector<named_array> arrays_;
+  std::vector<real_lookup> lookups_;
   int result_ = -1, learned_count_ = 0;
 };
 

@@ -107,7 +107,7 @@ schedule make_schedule(const program& p, pairing how) {
   }
   s.first.push_back(int(s.steps.size()));
   s.result = place_of[std::size_t(p.result())];
-  for (learned_lookup one : p.lookups()) {
+  for (real_lookup one : p.lookups()) {
     one.entry = place_of[std::size_t(one.entry)];
     for (int& index : one.indices) index = place_of[std::size_t(index)];
     if (one.entry >= 0) s.lookups.push_back(std::move(one));

@@ -27,8 +27,8 @@ struct schedule {
   int result = -1;
   long room = 0, own_room = 0, adjoint_room = 0;  ///< numbers that the interpreter needs
   std::vector<table> tables;
-  std::vector<tensor> arrays;
-  std::vector<learned_lookup> lookups;  ///< of learned tensors, in steps; an index that is a constant is -1
+  std::vector<named_array> arrays;
+  std::vector<real_lookup> lookups;  ///< in steps; an index that the offset does not need is -1
   /// Where adjoints of values that are one for the whole tile or vary along its keys end, and all others begin.
   long adjoints_of_tile = 0;
 };

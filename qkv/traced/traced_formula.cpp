@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "qkv/traced/interpreted.h"
+#include "qkv/traced/activation.h"
 #include "qkv/traced/interval_machine.h"
 
 namespace qkv::traced {
@@ -43,33 +43,18 @@ void run_score_backward(const interpreted& p, const tile& t, const Number* s, Nu
   });
 }
 
-/// Weights of a row of n arguments, and the activation's derivative there unless `slope` is null.
-template <class Number>
-void run_activation(const interpreted& p, const Number* x, long n, Number* weight, Number* slope) {
-  const tile t{0, 0, 0, 1, 0, n, 0, 1, n};
-  const auto walk = [&](auto& m, auto and_back) {
-    m.each_block([&](const block_place& at) {
-      m.given().score = x + at.key;
-      m.forward();
-      const auto y = m.result(0);
-      for (long j = 0; j < m.padded_keys(); ++j) weight[at.key + j] = y.at[j * y.key_step];
-      and_back(m, at.key);
-    });
-  };
-  if (!slope) {
-    run<Number> m(p, t);
-    return walk(m, [](auto&, long) {});
+/// Shows what the result of the link at hand looks up.  What `select` leaves out may stand anywhere.
+void each_demanded(const schedule& plan, const run<double>& m, auto see) {
+  std::vector<bool> demanded(plan.steps.size());
+  demanded[std::size_t(plan.result)] = true;
+  for (int n = plan.result; n >= 0; --n) {
+    if (!demanded[std::size_t(n)]) continue;
+    const instruction& i = plan.steps[std::size_t(n)].what;
+    see(n, i);
+    const bool choice = i.code == opcode::select, first = !choice || m.first_truth(i.c);
+    for (int x : {i.a, i.b, i.c})
+      if (x >= 0 && !(choice && x == (first ? i.b : i.a))) demanded[std::size_t(x)] = true;
   }
-  run<Number> m(p, t, {});
-  walk(m, [&](auto& back, long key) {
-    back.reverse([](long, long) { return Number(1); });
-    const Number* const d = back.adjoint_of(opcode::score, 0);
-    for (long j = 0; j < back.padded_keys(); ++j) slope[key + j] = d ? d[j] : 0;
-  });
-}
-
-void check_real(const char* what, const program& p) {
-  if (p.type_of(p.result()) != kind::real) refuse(what, "a number", "a truth value or a whole number");
 }
 
 }  // namespace
@@ -125,12 +110,19 @@ class traced_formula final : public formula {
     });
   }
   void tables(const tile& t, function_ref<void(const table_use&)> see) const override {
-    const table::recorder recorder(see);
-    const tile first = first_link(t);
+    const auto of = [&](const std::optional<interpreted>& p) {
+      if (!p || p->plan().tables.empty()) return;
+      at_first_link(*p, t, [&](const run<double>& m) {
+        each_demanded(p->plan(), m, [&](int, const instruction& i) {
+          if (i.code == opcode::table_entry)
+            see({p->plan().tables[std::size_t(i.number)].shape(), m.first_whole(i.a), m.first_whole(i.b)});
+        });
+      });
+    };
+    of(mask_);
     bool kept = false;
-    double s = 1;
-    keep(first, &kept);
-    if (kept) score(first, &s);
+    if (score_) keep(first_link(t), &kept);
+    if (kept) of(score_);
   }
   void keep(const tile& t, std::int32_t* to, long pitch) const override {
     if (!mask_) {
@@ -260,25 +252,23 @@ class traced_formula final : public formula {
   bool scores() const override { return score_.has_value(); }
   void misses(const tile& t, function_ref<void(const learned_miss&)> see) const override {
     if (!score_ || score_->plan().lookups.empty()) return;
-    const tile first = first_link(t);
-    std::vector<std::vector<double>> gradients;
-    std::vector<double*> to;
-    for (const parameter& p : parts_.learned) to.push_back(gradients.emplace_back(std::size_t(p.values.size())).data());
-    run<double> m(*score_, first, to);
-    const double s = 1;  // not 0, which would hide what it is multiplied by
-    m.each_block([&](const block_place&) {
-      m.given().score = &s, m.given().score_pitch = 1;
-      m.forward();
-      m.reverse([](long, long) { return 1.0; });
+    at_first_link(*score_, t, [&](const run<double>& m) {
+      const schedule& plan = score_->plan();
+      std::vector<bool> demanded(plan.steps.size());
+      each_demanded(plan, m, [&](int n, const instruction&) { demanded[std::size_t(n)] = true; });
+      for (const real_lookup& one : plan.lookups)
+        for (std::size_t axis = 0; axis < one.sizes.size() && demanded[std::size_t(one.entry)]; ++axis) {
+          const int step = one.indices[axis];
+          const std::int64_t index = step < 0 ? 0 : m.first_whole(step);
+          if (index >= 0 && index < one.sizes[axis]) continue;
+          const instruction& i = plan.steps[std::size_t(one.entry)].what;
+          if (i.code == opcode::learned_entry) see({parts_.learned[std::size_t(i.number)], int(axis), index});
+          if (i.code == opcode::array_entry) {
+            const named_array& a = plan.arrays[std::size_t(i.number)];
+            see({{a.values, a.name.c_str(), ""}, int(axis), index});
+          }
+        }
     });
-    for (const learned_lookup& one : score_->plan().lookups)
-      for (std::size_t axis = 0; axis < one.sizes.size(); ++axis) {
-        const int step = one.indices[axis];
-        const std::int64_t index = step < 0 ? 0 : m.first_whole(step);
-        if ((index < 0 || index >= one.sizes[axis]) && m.first_adjoint(one.entry) != 0)
-          see({parts_.learned[std::size_t(score_->plan().steps[std::size_t(one.entry)].what.number)], int(axis),
-               index});
-      }
   }
   void score(const tile& t, double* s) const override {
     if (score_) run_score(*score_, t, s, t.keys);
@@ -331,6 +321,18 @@ class traced_formula final : public formula {
   static constexpr tile one_link{0, 0, 0, 1, 0, 1, 0, 1, 1};
   static tile first_link(const tile& t) {
     return {t.batch, t.head, t.row, 1, t.key, 1, t.offset, t.all_rows, t.all_keys};
+  }
+  /// f(run) with the values of a program at the first link of a tile.
+  template <class F>
+  static void at_first_link(const interpreted& p, const tile& t, F f) {
+    const tile first = first_link(t);
+    run<double> m(run<double>::keep_values{}, p, first);
+    const double s = 1;
+    m.each_block([&](const block_place&) {
+      m.given().score = &s, m.given().score_pitch = 1;
+      m.forward();
+      f(m);
+    });
   }
   static tile tile_of(const channel_links& x) { return {0, 0, 0, 1, 0, x.links, 0, 1, x.links}; }
   static tile tile_of(const channel_tile& x) { return {0, 0, 0, x.rows, 0, x.keys, 0, x.rows, x.keys}; }

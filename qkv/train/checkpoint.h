@@ -1,15 +1,7 @@
-// A model on disk: one safetensors file with weights, configuration, vocabulary and how far training has come.
-//
-// Metadata: format "qkv decoder 1", config (JSON), vocabulary (text, as the tokens room writes it), step,
-// validation_loss, and training (JSON of the options) where the optimiser's state is stored as well.
+// A language model on disk (qkv/train/model_file.h): format "qkv decoder 1"; vocabulary as the tokens room writes it.
 #pragma once
-#include <filesystem>
-#include <limits>
-#include <string>
-#include <vector>
-
 #include "qkv/models/decoder.h"
-#include "qkv/train/optimiser.h"
+#include "qkv/train/model_file.h"
 
 namespace qkv {
 

@@ -24,6 +24,7 @@ constexpr auto each_field = [](auto& o, auto see) {
   see("beta2", o.beta2);
   see("epsilon", o.epsilon);
   see("weight_decay", o.weight_decay);
+  see("label_smoothing", o.label_smoothing);
   see("average", o.average);
   see("clip", o.clip);
   see("seed", o.seed);
@@ -46,6 +47,8 @@ void check(const training_options& o) {
   need(o.batch >= 1, "at least 1 sequence in a batch", std::to_string(o.batch));
   need(o.batch_tokens >= 0, "a number of tokens of at least 0 in a batch", std::to_string(o.batch_tokens));
   need(o.accumulate >= 1, "at least 1 batch a step", std::to_string(o.accumulate));
+  need(o.label_smoothing >= 0 && o.label_smoothing < 1, "label smoothing in 0 .. 1, without 1",
+       std::to_string(o.label_smoothing));
   need(o.average >= 0 && o.average < 1, "an average's decay in 0 .. 1, without 1", std::to_string(o.average));
   need(o.seconds >= 0, "seconds of at least 0", std::to_string(o.seconds));
   need(o.learning_rate > 0 && o.learning_rate < 1e6, "a learning rate above 0", std::to_string(o.learning_rate));

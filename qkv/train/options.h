@@ -23,6 +23,7 @@ struct training_options {
   long warm_up = 100;        ///< steps
   double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-8;
   double weight_decay = 0.1;  ///< on matrices only
+  double label_smoothing = 0;  ///< share of a target's probability that is spread over the vocabulary, in translation
   double average =
       0;  ///< what is validated, used and saved: weights averaged over the run, with this decay a step; 0: the latest
   double clip = 1.0;          ///< largest norm of the whole gradient; 0: any

@@ -20,7 +20,6 @@ trainer::trainer(const learning_task& task, const training_options& options)
 void trainer::resume(long step, const named_tensors& state) {
   optimiser_.load_state(state);
   average_.load_state(state);
-  average_.exchange();  // as on_checkpoint found it: the model holds the averaged weights
   steps_done_ = step;
 }
 
@@ -48,6 +47,7 @@ double trainer::step() {
                                             options_.accumulate == 1 ? 1 : 1 / double(targets));
   ++steps_done_;
   if (options_.average > 0) average_.add(options_.average, steps_done_);
+  targets_of_step_ = targets;
   targets_ += targets;
   return loss_sum / double(targets);
 }
@@ -64,7 +64,7 @@ training_progress trainer::train(const std::atomic<bool>* stop) {
     working_seconds_ += std::chrono::duration<double>(clock::now() - before).count();
     if (!finished() && !stopped()) after_step();
   }
-  average_.exchange();
+  if (!average_.exchanged()) average_.exchange();
   progress_.validated_now = !stopped();
   if (progress_.validated_now) progress_.validation_loss = task_.validation_loss(options_.final_batches);
   report(true);

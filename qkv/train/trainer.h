@@ -45,6 +45,7 @@ class trainer {
   double step();
 
   long steps_done() const { return steps_done_; }
+  long targets_of_latest_step() const { return targets_of_step_; }
   /// What resume() needs beside the weights, for on_checkpoint and after train(): the optimiser's moments and, where
   /// options.average asks for it, the weights of the latest step.
   named_tensors state() const;
@@ -68,6 +69,7 @@ class trainer {
   double working_seconds_ = 0;  // spent in steps
   double reported_seconds_ = 0;
   long reported_steps_ = 0;
+  long targets_of_step_ = 0;
   long targets_ = 0;  // learned from since the last report
 };
 

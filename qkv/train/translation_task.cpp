@@ -70,9 +70,9 @@ std::vector<std::vector<long>> batches_of_epoch(const parallel_tokens& pairs, co
 }
 
 translation_task::translation_task(const sequence_to_sequence& model, const parallel_tokens& learn,
-                                   const parallel_tokens& validate, text_frame frame, double smoothing,
+                                   const parallel_tokens& validate, text_frame frame,
                                    const training_options& options)
-    : model_(model), learn_(learn), validate_(validate), frame_(frame), smoothing_(smoothing), options_(options) {
+    : model_(model), learn_(learn), validate_(validate), frame_(frame), options_(options) {
   for (const parallel_tokens* side : {&learn, &validate}) {
     if (side->source.size() == side->target.size()) continue;
     refuse("translation", "as many translations as texts, " + std::to_string(side->source.size()),
@@ -108,7 +108,7 @@ text_pairs translation_task::pairs_of(const parallel_tokens& from, std::span<con
 batch_loss translation_task::loss(long number, const nn::forward_mode& mode) const {
   const auto [which, batch] = place_of(number);
   const text_pairs pairs = pairs_of(learn_, epoch(which)[std::size_t(batch)]);
-  return {model_.loss(pairs, smoothing_, mode), pairs.targets.size()};
+  return {model_.loss(pairs, options_.label_smoothing, mode), pairs.targets.size()};
 }
 
 double translation_task::validation_loss(long batches) const {

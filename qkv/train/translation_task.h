@@ -30,10 +30,10 @@ std::vector<std::vector<long>> batches_of_epoch(const parallel_tokens& pairs, co
 
 class translation_task : public learning_task {
  public:
-  /// The caller keeps model and texts alive.   @param smoothing  label smoothing of the loss that is learned from
+  /// The caller keeps model and texts alive.
   /// @throws shape_error where sides have different numbers of texts, or there are none to learn from
   translation_task(const sequence_to_sequence& model, const parallel_tokens& learn, const parallel_tokens& validate,
-                   text_frame frame, double smoothing, const training_options& options);
+                   text_frame frame, const training_options& options);
 
   std::vector<nn::named_parameter> parameters() const override { return model_.parameters(); }
   batch_loss loss(long number, const nn::forward_mode& mode) const override;
@@ -56,7 +56,6 @@ class translation_task : public learning_task {
   const parallel_tokens& learn_;
   const parallel_tokens& validate_;
   text_frame frame_;
-  double smoothing_;
   training_options options_;
   // The epochs' batches as far as the run has come: their number is needed to find the next, the latest is kept.
   mutable std::vector<long> first_batch_{0};

@@ -3,26 +3,15 @@
 
 #include <cstring>
 
-#include "qkv/base/threads.h"
 #include "tests/attention/against_oracle.h"
+#include "tests/base/with_threads.h"
 #include "tests/numbers/every_set.h"
 
 namespace qkv {
 namespace {
 
 class Determinism : public EverySet {
- protected:
-  void SetUp() override {
-    EverySet::SetUp();
-    threads_ = thread_count();
-  }
-  void TearDown() override {
-    set_thread_count(threads_);
-    EverySet::TearDown();
-  }
-
- private:
-  int threads_ = 1;
+  const with_threads as_before_;
 };
 
 void expect_same_bits(const attention_results& a, const attention_results& b, const std::string& what) {

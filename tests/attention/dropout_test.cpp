@@ -4,6 +4,7 @@
 #include "qkv/attention/attention.h"
 #include "qkv/base/threads.h"
 #include "tests/attention/tensors.h"
+#include "tests/base/with_threads.h"
 #include "tests/numbers/every_set.h"
 
 namespace qkv {
@@ -88,8 +89,7 @@ TEST_P(Dropout, IsDrawnAnewForSeedsSequencesHeadsAndRows) {
 TEST_P(Dropout, DoesNotDependOnThreads) {
   const tensor q = normal({1, 300, 2, 16}, 1, dtype::float32), k = normal({1, 500, 1, 16}, 2, dtype::float32),
                dout = normal({1, 300, 2, 16}, 4, dtype::float32);
-  const int before = thread_count();
-  set_thread_count(1);
+  const with_threads single(1);
   const auto alone = attention_forward(q, k, k, attention_dropout(0.3, 4));
   const auto g = alone.backward(dout);
   for (int threads : {2, 3}) {
@@ -99,7 +99,6 @@ TEST_P(Dropout, DoesNotDependOnThreads) {
     EXPECT_EQ(difference(alone.out, run.out), 0) << threads;
     EXPECT_EQ(difference(g.dq, other.dq) + difference(g.dk, other.dk) + difference(g.dv, other.dv), 0) << threads;
   }
-  set_thread_count(before);
 }
 
 QKV_ON_EVERY_SET(Dropout);

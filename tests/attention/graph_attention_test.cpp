@@ -8,6 +8,7 @@
 
 #include "qkv/base/threads.h"
 #include "tests/attention/random_graph.h"
+#include "tests/base/with_threads.h"
 #include "tests/numbers/every_set.h"
 
 namespace qkv {
@@ -73,14 +74,12 @@ TEST_P(GraphAttention, AnyNumberOfThreadsGivesTheSameBits) {
   const auto results = [&] {
     return all_of(graph_attention_forward(x.q, x.k, x.v, g, additive(weights), alibi(slopes), sparsemax), x.dout);
   };
-  const int before = thread_count();
-  set_thread_count(1);
+  const with_threads single(1);
   const auto one = results();
   for (int threads : {2, 3}) {
     set_thread_count(threads);
     expect_same_bits(one, results());
   }
-  set_thread_count(before);
 }
 
 TEST_P(GraphAttention, OfEveryLinkIsAttention) {

@@ -9,10 +9,10 @@
 #include "qkv/attention/attention.h"
 #include "qkv/attention/second_order.h"
 #include "qkv/base/memory.h"
-#include "qkv/base/threads.h"
 #include "tests/attention/composed_formula.h"
 #include "tests/attention/counted_memory.h"
 #include "tests/attention/tensors.h"
+#include "tests/base/with_threads.h"
 
 namespace {
 std::atomic<long> allocations{0};
@@ -204,10 +204,8 @@ TEST(Memory, GrowsWithTheLengthWithScoresThatLearn) {
   expect_linear(make_formula(causal, alibi(alibi_slopes(1)), softcap(20)));
 }
 TEST(Memory, GrowsWithTheLengthWhereWholeRowsOfScoresAreKept) {
-  const int before = thread_count();
-  set_thread_count(2);  // each keeps the scores of one block of queries
+  const with_threads two(2);  // each keeps the scores of one block of queries
   expect_linear(make_formula(sparsemax));
-  set_thread_count(before);
 }
 TEST(Memory, GrowsWithTheLengthWithASimilarityOfPairs) {
   expect_linear(make_formula(additive(tensor::full({4}, 1))), 4);

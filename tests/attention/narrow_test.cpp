@@ -7,6 +7,7 @@
 #include "qkv/base/memory.h"
 #include "qkv/base/threads.h"
 #include "tests/attention/against_oracle.h"
+#include "tests/base/with_threads.h"
 #include "tests/numbers/every_set.h"
 
 namespace qkv {
@@ -189,14 +190,12 @@ TEST_P(Narrow, AnyNumberOfThreadsGivesTheSameBits) {
   const tensor q = normal({2, 130, 4, 32}, 1, dtype::float32);
   const quantised k = quantise(normal({2, 700, 2, 32}, 2, dtype::float32)),
                   v = quantise(normal({2, 700, 2, 32}, 3, dtype::float32));
-  const int before = thread_count();
-  set_thread_count(1);
+  const with_threads single(1);
   const tensor one = attention(q, k, v, causal);
   for (int threads : {2, 3}) {
     set_thread_count(threads);
     EXPECT_EQ(difference(attention(q, k, v, causal), one), 0) << threads;
   }
-  set_thread_count(before);
 }
 
 QKV_ON_EVERY_SET(Narrow);

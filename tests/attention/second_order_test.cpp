@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "qkv/base/threads.h"
 #include "tests/attention/against_oracle.h"
+#include "tests/base/with_threads.h"
 #include "tests/numbers/every_set.h"
 
 namespace qkv {
@@ -267,7 +267,7 @@ TEST_P(SecondOrder, StridesDoNotChangeTheBits) {
 }
 
 TEST_P(SecondOrder, AnyNumberOfThreadsGivesTheSameBits) {
-  const int threads = thread_count();
+  const with_threads as_before;
   for (std::uint64_t seed = 300; seed < 306; ++seed) {
     const attention_case c = plain_case(seed);
     const attention_inputs x = inputs_of(c);
@@ -283,7 +283,6 @@ TEST_P(SecondOrder, AnyNumberOfThreadsGivesTheSameBits) {
       });
     }
   }
-  set_thread_count(threads);
 }
 
 QKV_ON_EVERY_SET(SecondOrder);

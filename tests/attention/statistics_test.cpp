@@ -9,6 +9,7 @@
 #include "qkv/base/threads.h"
 #include "tests/attention/tensors.h"
 #include "tests/base/message_of.h"
+#include "tests/base/with_threads.h"
 
 namespace qkv {
 namespace {
@@ -121,13 +122,12 @@ TEST_F(Statistics, PackedSequencesEachCountForThemselves) {
 }
 
 TEST_F(Statistics, AreTheSameBitsForAnyNumberOfThreads) {
-  const int before = thread_count();
+  const with_threads as_before;
   std::vector<attention_statistics> all;
   for (int threads : {1, 2, 3}) {
     set_thread_count(threads);
     all.push_back(statistics(q, k, everything(), causal));
   }
-  set_thread_count(before);
   for (int n : {1, 2})
     for (auto part : {&attention_statistics::received, &attention_statistics::distances, &attention_statistics::map,
                       &attention_statistics::entropy, &attention_statistics::detected})

@@ -36,6 +36,14 @@ TEST(Memory, IsReusedWithoutAskingTheSystemAgain) {
   }
 }
 
+TEST(Memory, OfALargerBlockServesARequestOfAboutHalfItsSize) {
+  release_kept_memory();
+  const std::byte* first = allocate_memory(8ul << 20).get();
+  EXPECT_EQ(allocate_memory(5ul << 20).get(), first);
+  EXPECT_NE(allocate_memory(1ul << 20).get(), first);
+  release_kept_memory();
+}
+
 TEST(Memory, WastesAtMostAQuarterOfTheRequest) {
   const std::size_t before = memory_in_use().in_use;
   for (std::size_t bytes = 257; bytes < (8ul << 20); bytes += bytes / 13) {

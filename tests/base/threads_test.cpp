@@ -12,16 +12,10 @@
 #include <vector>
 
 #include "qkv/base/error.h"
+#include "tests/base/with_threads.h"
 
 namespace qkv {
 namespace {
-
-/// Gives the number of threads back at the end of a test.
-struct with_threads {
-  explicit with_threads(int count) : before(thread_count()) { set_thread_count(count); }
-  ~with_threads() { set_thread_count(before); }
-  int before;
-};
 
 TEST(ParallelFor, RunsEveryIndexOnceOnAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3, 7}) {
@@ -149,7 +143,7 @@ TEST(ParallelFor, ServesSeveralCallingThreadsAtOnce) {
 }
 
 TEST(ThreadCount, CanBeChangedBetweenCalls) {
-  const int before = thread_count();
+  const with_threads as_before;
   for (const int threads : {1, 3, 2, 5, 1}) {
     set_thread_count(threads);
     EXPECT_EQ(thread_count(), threads);
@@ -157,7 +151,6 @@ TEST(ThreadCount, CanBeChangedBetweenCalls) {
     parallel_for(11, [&](long, int) { ++runs; });
     EXPECT_EQ(runs, 11);
   }
-  set_thread_count(before);
 }
 
 TEST(ThreadCount, RefusesLessThanOneThread) {

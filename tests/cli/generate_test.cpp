@@ -71,7 +71,7 @@ TEST_F(Generate, RefusesOptionsOutOfRange) {
 }
 
 TEST_F(Generate, RefusesWhatIsNoModel) {
-  const std::string whole = bytes_of_file(model());
+  const std::string whole = bytes_of_file(model_file());
   const auto refuse = [](const std::string& name, const std::string& bytes, const std::string& part) {
     put_bytes(in_folder(name), bytes);
     expect_refusal({"generate", "--model", in_folder(name)}, part);
@@ -92,7 +92,7 @@ TEST_F(Generate, RefusesWhatIsNoModel) {
 }
 
 TEST_F(Generate, RefusesACheckpointWhoseNumbersDoNotFit) {
-  std::string bytes = bytes_of_file(model());
+  std::string bytes = bytes_of_file(model_file());
   const auto at = bytes.find("\\\"layers\\\":2");
   ASSERT_NE(at, std::string::npos);
   bytes.replace(at, 12, "\\\"layers\\\":3");

@@ -54,6 +54,7 @@ class running_program {
   std::string err() const { return bytes_of_file(folder_ / "err"); }
   std::string out() const { return bytes_of_file(folder_ / "out"); }
   void interrupt() const { ::kill(child_, SIGINT); }
+  void kill() const { ::kill(child_, SIGKILL); }
 
   finished wait() {
     int status = 0;

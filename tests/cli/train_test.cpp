@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <sstream>
 
 #include "tests/cli/training_files.h"
@@ -14,17 +15,42 @@ using testing::HasSubstr;
 
 using Train = WithModel;
 
-void interrupt_after_the_first_report(const running_program& program) {
+/// Waits for the first report, does something, and interrupts.
+void interrupt_when(const running_program& program, const std::function<void()>& meanwhile) {
   for (int i = 0; i < 6000 && program.err().find("step") == std::string::npos; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  meanwhile();
   program.interrupt();
+}
+
+void interrupt_after_the_first_report(const running_program& program) {
+  interrupt_when(program, [] {});
+}
+
+/// The model in the latest checkpoint of a run's folder.
+std::filesystem::path model_in(const std::filesystem::path& run) {
+  std::filesystem::path latest;
+  for (const auto& entry : std::filesystem::directory_iterator(run))
+    if (entry.path().filename().string().starts_with("step-")) latest = std::max(latest, entry.path());
+  return latest / "model.safetensors";
+}
+
+/// Steps of the latest checkpoint whose name is there.
+long steps_in(const std::filesystem::path& run) {
+  long latest = 0;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(run, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("step-")) latest = std::max(latest, std::atol(name.c_str() + 5));
+  }
+  return latest;
 }
 
 TEST_F(Train, LearnsAndShowsWhatItWrites) {
   const finished done = qkv_program(training(text(), in_folder("shown"), {"--steps", "120", "--sample-every", "50"}));
   EXPECT_EQ(done.code, 0) << done.err;
   for (const char* part :
-       {"before it has learned anything", "After 50 steps", "What it writes after 120 steps", "saved in"})
+       {"before it has learned anything", "After 50 steps", "What it says after 120 steps", "saved in"})
     EXPECT_THAT(done.out, HasSubstr(part));
   EXPECT_THAT(done.err, HasSubstr("step 120/120  loss "));
   EXPECT_THAT(done.err, HasSubstr("tokens/s"));
@@ -32,13 +58,12 @@ TEST_F(Train, LearnsAndShowsWhatItWrites) {
 }
 
 TEST_F(Train, WritesItsCurveAndItsResultForPrograms) {
-  const auto curve = in_folder("curve.jsonl");
-  const auto result =
-      json_of(training(text(), in_folder("curved"), {"--steps", "40", "--curve", curve, "--validate-every", "20"}));
+  const auto run = in_folder("curved");
+  const auto result = json_of(training(text(), run, {"--steps", "40", "--validate-every", "20"}));
   EXPECT_EQ(result["step"], 40);
   EXPECT_LT(result["validation_loss"].get<double>(), 4);
   EXPECT_FALSE(result["stopped"]);
-  std::istringstream lines(bytes_of_file(curve));
+  std::istringstream lines(bytes_of_file(run / "metrics.jsonl"));
   long count = 0, step = 0, validated = 0;
   for (std::string line; std::getline(lines, line); ++count) {
     const auto report = nlohmann::json::parse(line);
@@ -48,6 +73,7 @@ TEST_F(Train, WritesItsCurveAndItsResultForPrograms) {
   EXPECT_EQ(count, 4);
   EXPECT_EQ(step, 40);
   EXPECT_EQ(validated, 2);
+  EXPECT_THAT(bytes_of_file(run / "loss.svg"), HasSubstr("validation loss"));
 }
 
 TEST_F(Train, ResumedWritesTheSameBytesAsUninterrupted) {
@@ -58,7 +84,7 @@ TEST_F(Train, ResumedWritesTheSameBytesAsUninterrupted) {
   const finished stopped = program.wait();
   ASSERT_THAT(stopped.out, HasSubstr("Stopped at step")) << "it was done before it could be interrupted";
   EXPECT_EQ(json_of({"train", "--text", text(), "--out", parts, "--resume"})["step"], 1500);
-  EXPECT_TRUE(bytes_of_file(whole) == bytes_of_file(parts));
+  EXPECT_TRUE(bytes_of_file(model_in(whole)) == bytes_of_file(model_in(parts)));
 }
 
 TEST_F(Train, StopsAfterTheSecondsItWasGiven) {
@@ -84,7 +110,7 @@ TEST_F(Train, SavesWhenInterrupted) {
 TEST_F(Train, LeavesTheOptimiserOutWhenAsked) {
   const auto out = in_folder("light");
   EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q", "--weights-only"})).code, 0);
-  EXPECT_LT(2 * std::filesystem::file_size(out), std::filesystem::file_size(model()));
+  EXPECT_LT(2 * std::filesystem::file_size(model_in(out)), std::filesystem::file_size(model_in(model())));
   expect_refusal({"train", "--text", text(), "--out", out, "--resume"}, "weights only");
 }
 
@@ -111,23 +137,26 @@ TEST_F(Train, RefusesNumbersThatDoNotFitTogether) {
 
 TEST_F(Train, KeepsFilesThatAreNotItsOwn) {
   put_bytes(in_folder("diary.txt"), "dear diary");
-  expect_refusal(training(text(), in_folder("diary.txt"), {"--steps", "3"}), "is not replaced");
+  expect_refusal(training(text(), in_folder("diary.txt"), {"--steps", "3"}), "expected a folder for the run");
   EXPECT_EQ(bytes_of_file(in_folder("diary.txt")), "dear diary");
+  std::filesystem::create_directory(in_folder("letters"));
+  put_bytes(in_folder("letters") / "one.txt", "dear you");
+  expect_refusal(training(text(), in_folder("letters"), {"--steps", "3", "--replace"}), "a folder of other files");
   expect_refusal(training(text(), in_folder("no/such/folder/model"), {"--steps", "3"}), "expected a folder");
   expect_refusal({"train", "--text", text(), "--out", in_folder("missing"), "--resume"},
                  "expected a checkpoint to resume from");
+  expect_refusal(training(text(), model(), {"--steps", "3"}), "found one of 60 steps");
 }
 
 TEST_F(Train, RefusesWhatItWouldLearnInVain) {
   expect_refusal(training(text(), "", {"--steps", "3"}), "--out");
-  expect_refusal(training(text(), in_folder("never"), {"--steps", "3", "--curve", ""}), "--curve");
   const auto out = in_folder("ten");
   ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "10", "-q"})).code, 0);
-  const std::string before = bytes_of_file(out);
+  const std::string before = bytes_of_file(model_in(out));
   expect_refusal({"train", "--text", text(), "--out", out, "--resume", "--steps", "5"},
                  "--steps: expected more than the 10 steps that the checkpoint has done; found 5");
   expect_refusal({"train", "--text", text(), "--out", out, "--resume"}, "expected more than the 10 steps");
-  EXPECT_EQ(bytes_of_file(out), before);
+  EXPECT_EQ(bytes_of_file(model_in(out)), before);
   EXPECT_EQ(json_of({"train", "--text", text(), "--out", out, "--resume", "--steps", "11", "--seconds", "0"})["step"],
             11);
 }
@@ -142,36 +171,86 @@ void limit_files() {
 TEST_F(Train, KeepsTheEarlierCheckpointWhenTheDiskIsFull) {
   const auto out = in_folder("kept");
   ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q"})).code, 0);
-  const std::string before = bytes_of_file(out);
-  const finished done = running_program(training(text(), out, {"--steps", "5", "-q"}), limit_files).wait();
+  const std::string before = bytes_of_file(model_in(out));
+  const finished done =
+      running_program({"train", "--text", text(), "--out", out, "--resume", "--steps", "5", "-q"}, limit_files).wait();
   EXPECT_EQ(done.code, 1);
   EXPECT_THAT(done.err, HasSubstr("kept"));
   EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
-  EXPECT_EQ(bytes_of_file(out), before);
+  EXPECT_EQ(bytes_of_file(model_in(out)), before);
 }
 
 TEST_F(Train, KeepsTheEarlierCheckpointOnARealFullDisk) {
   const auto disk = in_folder("disk");
   std::filesystem::create_directory(disk);
-  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=160k") != 0)
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=180k") != 0)
     GTEST_SKIP() << "no disk can be mounted here: " << std::strerror(errno);
   const auto out = disk / "model";
   EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q"})).code, 0);
-  const std::string before = bytes_of_file(out);
-  const finished done = qkv_program(training(text(), out, {"--steps", "5", "-q"}));
-  const std::string after = bytes_of_file(out);
+  const std::string before = bytes_of_file(model_in(out));
+  const finished done = qkv_program({"train", "--text", text(), "--out", out, "--resume", "--steps", "5", "-q"});
+  const std::string after = bytes_of_file(model_in(out));
   ::umount(disk.c_str());
   EXPECT_EQ(done.code, 1) << "a checkpoint of " << before.size() << " bytes fitted twice";
   EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
   EXPECT_EQ(after, before);
 }
 
-TEST_F(Train, SavesTheModelThoughTheCurveFindsNoRoom) {
-  const auto out = in_folder("without_curve");
-  const finished done = qkv_program(training(text(), out, {"--steps", "20", "-q", "--curve", "/dev/full"}));
-  EXPECT_EQ(done.code, 1);
-  EXPECT_THAT(done.err, HasSubstr("/dev/full"));
-  EXPECT_EQ(qkv_program({"generate", "--model", out, "--tokens", "5"}).code, 0);
+TEST_F(Train, RefusesASecondRunInItsFolder) {
+  const auto out = in_folder("busy");
+  running_program program(training(text(), out, {"--seconds", "300"}));
+  interrupt_when(program, [&] {
+    expect_refusal(training(text(), out, {"--steps", "3", "--replace"}), "locked by a run that still goes on");
+  });
+  EXPECT_EQ(program.wait().code, 0);
+}
+
+TEST_F(Train, ResumesFromTheLatestCheckpointThatIsWhole) {
+  const auto out = in_folder("damaged");
+  ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "40", "--checkpoint-every", "20", "-q"})).code, 0);
+  const auto latest = out / "step-00000040" / "model.safetensors";
+  std::string bytes = bytes_of_file(latest);
+  bytes[bytes.size() / 2] ^= 1;
+  put_bytes(latest, bytes);
+  const finished done = qkv_program({"train", "--text", text(), "--out", out, "--resume", "--steps", "41"});
+  EXPECT_EQ(done.code, 0);
+  EXPECT_THAT(done.err, HasSubstr("resuming at step 20"));
+}
+
+// Killed at any moment, also while it saves, a run can be resumed and ends with the bits of one that was not.
+TEST_F(Train, KilledAndResumedWritesTheSameBytesAsUninterrupted) {
+  const auto whole = in_folder("unkilled"), killed = in_folder("killed");
+  const std::vector<std::string> often{"--steps", "300", "--checkpoint-every", "1", "-q"};
+  ASSERT_EQ(qkv_program(training(text(), whole, often)).code, 0);
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    const bool fresh = !std::filesystem::exists(killed) || steps_in(killed) == 0;
+    running_program program(fresh ? training(text(), killed, often)
+                                  : std::vector<std::string>{"train", "--text", text(), "--out", killed, "--resume", "-q"});
+    const long before = fresh ? 0 : steps_in(killed);
+    for (int i = 0; i < 4000 && steps_in(killed) < before + 3; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::microseconds(700 * attempt));
+    program.kill();
+    program.wait();
+  }
+  const finished done = qkv_program({"train", "--text", text(), "--out", killed, "--resume", "-q"});
+  EXPECT_TRUE(done.code == 0 || done.err.find("expected more than the 300 steps") != std::string::npos) << done.err;
+  EXPECT_TRUE(bytes_of_file(model_in(whole)) == bytes_of_file(model_in(killed)));
+}
+
+TEST_F(Train, SaysWhatItWouldTakeAndWritesNothing) {
+  const auto result = json_of(training(text(), in_folder("dry"), {"--dry-run", "--steps", "1000"}));
+  EXPECT_GT(result["parameters"].get<long>(), 1000);
+  EXPECT_GT(result["targets_per_second"].get<double>(), 0);
+  EXPECT_EQ(result["steps"], 1000);
+  EXPECT_FALSE(std::filesystem::exists(in_folder("dry")));
+}
+
+TEST_F(Train, ReadsTheConfigurationThatItDumps) {
+  const finished dumped = qkv_program(training(text(), in_folder("from_file"), {"--steps", "12", "--dump-config"}));
+  ASSERT_EQ(dumped.code, 0) << dumped.err;
+  put_bytes(in_folder("config.toml"), dumped.out);
+  EXPECT_EQ(json_of({"train", "--config", in_folder("config.toml")})["step"], 12);
 }
 
 }  // namespace

@@ -32,7 +32,9 @@ class WithModel : public testing::Test {
     folder_ = nullptr;
   }
   static std::filesystem::path text() { return *folder_ / "text.txt"; }
-  static std::filesystem::path model() { return *folder_ / "model.safetensors"; }
+  static std::filesystem::path model() { return *folder_ / "model"; }
+  /// The model alone, without the run around it.
+  static std::filesystem::path model_file() { return model() / "step-00000060" / "model.safetensors"; }
   static std::filesystem::path in_folder(const std::string& name) { return *folder_ / name; }
 
  private:

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "qkv/base/memory.h"
-#include "qkv/base/threads.h"
+#include "tests/base/with_threads.h"
 #include "tests/linear_attention/random_case.h"
 #include "tests/numbers/every_set.h"
 
@@ -10,18 +10,7 @@ namespace qkv {
 namespace {
 
 class LinearAttention : public EverySet {
- protected:
-  void SetUp() override {
-    EverySet::SetUp();
-    threads_ = thread_count();
-  }
-  void TearDown() override {
-    set_thread_count(threads_);
-    EverySet::TearDown();
-  }
-
- private:
-  int threads_ = 1;
+  const with_threads as_before_;
 };
 
 TEST_P(LinearAttention, RandomCasesAgreeWithTheOracle) {

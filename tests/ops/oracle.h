@@ -12,8 +12,8 @@
 
 #include "qkv/base/instruction_set.h"
 #include "qkv/base/random.h"
-#include "qkv/base/threads.h"
 #include "qkv/tensor/tensor.h"
+#include "tests/base/with_threads.h"
 
 namespace qkv::oracle {
 
@@ -116,7 +116,7 @@ inline bool same_bits(const tensor& a, const tensor& b) {
 
 /// The results of `run` must have the same bits with 1, 2 and 3 threads, on every instruction set.
 inline void expect_same_bits_for_any_threads(const std::function<std::vector<tensor>()>& run) {
-  const int before = thread_count();
+  const with_threads as_before;
   on_every_instruction_set([&] {
     set_thread_count(1);
     const auto alone = run();
@@ -127,7 +127,6 @@ inline void expect_same_bits_for_any_threads(const std::function<std::vector<ten
         EXPECT_TRUE(same_bits(alone[i], together[i])) << "result " << i << " with " << threads << " threads";
     }
   });
-  set_thread_count(before);
 }
 
 /// The text of the shape_error that `call` must throw.

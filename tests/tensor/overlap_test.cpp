@@ -20,6 +20,12 @@ TEST(Overlap, SlicesThatAlternateAreApart) {
   EXPECT_TRUE(overlap(joint.slice(1, 0, 3).slice(3, 0, 2), joint.slice(1, 2, 5).slice(3, 1, 4)));
 }
 
+TEST(Overlap, SlicesThatAlternateAreApartInLongSequencesToo) {
+  const tensor joint({1, 100'000, 2, 4, 8});  // B T {k, v} H D
+  EXPECT_FALSE(overlap(joint.select(2, 0), joint.select(2, 1)));
+  EXPECT_TRUE(overlap(joint.select(2, 0), joint.slice(1, 99'999, 100'000)));
+}
+
 TEST(Overlap, WhatIsElsewhereOrEmptyIsApart) {
   const tensor a({3, 4}), b({3, 4});
   EXPECT_FALSE(overlap(a, b));

@@ -48,6 +48,29 @@ TEST(TracedLookups, ThatAConditionLeavesOutMayStandAnywhere) {
             "no exception");
 }
 
+TEST(TracedLookups, OutsideOfAnArrayAreRefusedByItsName) {
+  const tensor heights = normal({3}, 5, dtype::float32);
+  const auto by_head = [](auto s, auto at, auto table) { return select(table[at.head] > 0, s, -s); };
+  EXPECT_EQ(refusal(traced_with({}, traced_score(by_head, array_symbol{heights, "heights"}))),
+            "attention: expected heights to have an index 3 on axis 0, where the link of query 0 and key 0 of head 3 "
+            "looks; found [3]");
+  const auto near = [](auto s, auto at, auto table) { return select(at.head < 3, s + table[at.head], s); };
+  EXPECT_EQ(refusal(traced_with({}, traced_score(near, array_symbol{heights, "heights"}))), "no exception");
+}
+
+TEST(TracedLookups, OfATableThatAChoiceLeavesOutMayStandAnywhere) {
+  const table ids({1, 2, 3});
+  const auto f = traced_with(traced([&] {
+                               const int t = recording->keep(ids), row = recording->whole(0),
+                                         key = recording->given(opcode::key), none = recording->whole(2),
+                                         inside = recording->apply(opcode::less, key, recording->whole(3)),
+                                         id = recording->table_entry(t, row, key);
+                               return whole_symbol::numbered(recording->select(inside, id, none)) == 2;
+                             }),
+                             {});
+  EXPECT_EQ(refusal(f), "no exception");
+}
+
 TEST(TracedLookups, OfATableThatIsTooShortAreRefused) {
   const table ids({1, 2, 3});
   const auto f = traced_with(traced([&] {

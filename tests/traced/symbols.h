@@ -81,6 +81,17 @@ struct learned_symbol {
   }
 };
 
+/// An array that is not learned, as a traced lambda sees it.
+struct array_symbol {
+  tensor values;
+  const char* name;
+  template <class... I>
+  real_symbol operator[](I... index) const {
+    const int at[] = {whole_symbol(index).at...};
+    return real_symbol::numbered(recording->array_entry(recording->keep(values, name), at));
+  }
+};
+
 /// The program of call(), whose symbols it records.
 template <class Call>
 program traced(const Call& call) {

@@ -14,6 +14,7 @@
 #include "qkv/train/schedule.h"
 #include "qkv/train/trainer.h"
 #include "tests/base/message_of.h"
+#include "tests/base/with_threads.h"
 #include "tests/io/temporary_folder.h"
 
 namespace qkv {
@@ -54,9 +55,8 @@ std::vector<float> numbers_of(const decoder& model) {
 
 class Training : public ::testing::Test {
  protected:
-  void TearDown() override { set_thread_count(threads_); }
   temporary_folder folder_;
-  int threads_ = thread_count();
+  const with_threads as_before_;
 };
 
 TEST_F(Training, LearnsToCopy) {

@@ -83,7 +83,8 @@ TEST(TranslationTask, LearnsToReverse) {
                               1);
   training_options options{.steps = 700, .batch = 64, .learning_rate = 3e-3, .warm_up = 40};
   options.average = 0.98;
-  const translation_task task(model, learn, held_out, frame, 0.05, options);
+  options.label_smoothing = 0.05;
+  const translation_task task(model, learn, held_out, frame, options);
   trainer run(task, options);
   const auto last = run.train();
   EXPECT_LT(last.validation_loss, 0.25);
@@ -110,7 +111,7 @@ TEST(TranslationTask, AccumulatedBatchesHaveTheGradientOfOneLargeBatch) {
     training_options options{.steps = 10, .batch = batch, .accumulate = accumulate, .clip = 0};
     options.warm_up = 0;
     options.epsilon = 1;  // AdamW's step follows the size of the gradient, not its sign alone
-    const translation_task task(model, pairs, pairs, frame, 0, options);
+    const translation_task task(model, pairs, pairs, frame, options);
     trainer run(task, options);
     const double loss = run.step();
     std::vector<float> numbers{float(loss)};
@@ -130,10 +131,10 @@ TEST(TranslationTask, RefusesSidesThatDoNotPair) {
   const encoder_decoder model({.source_vocabulary = 10, .target_vocabulary = 10, .heads = 1, .width = 8}, 1);
   auto pairs = reversals(3, 1);
   pairs.target.pop_back();
-  EXPECT_THAT(message_of<shape_error>([&] { translation_task(model, pairs, pairs, frame, 0, {}); }),
+  EXPECT_THAT(message_of<shape_error>([&] { translation_task(model, pairs, pairs, frame, {}); }),
               HasSubstr("as many translations as texts, 3; found 2"));
   const parallel_tokens nothing;
-  EXPECT_THAT(message_of<shape_error>([&] { translation_task(model, nothing, nothing, frame, 0, {}); }),
+  EXPECT_THAT(message_of<shape_error>([&] { translation_task(model, nothing, nothing, frame, {}); }),
               HasSubstr("none"));
 }
 

@@ -1,0 +1,24 @@
+// Texts and their translations from files: line n of one belongs to line n of the other.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace qkv::cli {
+
+struct train_flags;
+
+struct parallel_lines {
+  std::vector<std::string> source, target;
+};
+struct divided_lines {
+  parallel_lines learn, held_out;
+};
+
+/// The lines of two files.   @param skip_bad  leave out pairs with an empty or a damaged line, and say how many, rather
+/// than refuse them   @throws file_error that names the file and the line
+parallel_lines read_pairs(const std::string& source, const std::string& target, bool skip_bad);
+
+/// What to learn from and what to validate on: the files given for it, or else one pair in fifty.
+divided_lines read_parallel_lines(const train_flags& flags);
+
+}  // namespace qkv::cli

@@ -1,0 +1,41 @@
+// What `qkv train` is told, and the kinds of training that it can be told to do.
+#pragma once
+#include <optional>
+
+#include "apps/cli/training_run.h"
+#include "qkv/models/decoder_config.h"
+
+namespace qkv::cli {
+
+/// Sizes that are not given are those of the kind of model, or of the preset.
+struct size_flags {
+  std::optional<long> layers, heads, width, hidden, context;
+  std::optional<double> dropout;
+
+  template <class Config>
+  void set_shared(Config& config) const {
+    if (heads) config.heads = *heads;
+    if (width) config.width = *width;
+    if (hidden) config.hidden = *hidden;
+    if (context) config.context = *context;
+    if (dropout) config.dropout = *dropout;
+  }
+};
+
+struct train_flags {
+  run_options run;
+  size_flags sizes;
+  // A text to continue.
+  std::string text;
+  // Texts and their translations.
+  std::string source, target, validation_source, validation_target;
+  std::string tokens = "bpe";
+  long vocabulary = 6000;
+  bool separate_vocabularies = false, lower_case = false;
+  bool skip_bad_lines = false;
+};
+
+void train_language_model(const train_flags& flags, const output_options& output);
+void train_translator(const train_flags& flags, const output_options& output);
+
+}  // namespace qkv::cli

@@ -1,0 +1,149 @@
+// qkv train --source --target: a model learns to translate.
+#include <fmt/format.h>
+
+#include "apps/cli/model_file.h"
+#include "apps/cli/parallel_lines.h"
+#include "apps/cli/train_flags.h"
+#include "qkv/generate/translate.h"
+#include "qkv/tokens/training.h"
+#include "qkv/train/translator.h"
+
+namespace qkv::cli {
+namespace {
+
+tokenizer tokenizer_for(const train_flags& flags, std::span<const std::string> texts) {
+  if (flags.tokens == "words")
+    return train_words(texts, {.largest_vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
+  return train_byte_level_bpe(texts, {.vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
+}
+
+std::pair<tokenizer, tokenizer> tokenizers_for(const train_flags& flags, const parallel_lines& lines) {
+  if (flags.separate_vocabularies) return {tokenizer_for(flags, lines.source), tokenizer_for(flags, lines.target)};
+  std::vector<std::string> both = lines.source;
+  both.insert(both.end(), lines.target.begin(), lines.target.end());
+  tokenizer shared = tokenizer_for(flags, both);
+  return {shared, shared};
+}
+
+encoder_decoder_config config_for(const train_flags& flags, const tokenizer& source, const tokenizer& target) {
+  encoder_decoder_config config;
+  config.heads = 4;
+  config.dropout = 0.3;
+  flags.sizes.set_shared(config);
+  if (flags.sizes.layers) config.encoder_layers = config.decoder_layers = *flags.sizes.layers;
+  config.source_vocabulary = source.vocabulary_size();
+  config.target_vocabulary = target.vocabulary_size();
+  config.shared_vocabulary = !flags.separate_vocabularies;
+  return config;
+}
+
+/// What serves a few ten thousand sentences well.
+training_options usual_options() {
+  training_options options;
+  options.batch_tokens = 3000;
+  options.learning_rate = 1.2e-3;
+  options.final_share = 0.02;
+  options.warm_up = 600;
+  options.beta2 = 0.98;
+  options.weight_decay = 0;
+  options.label_smoothing = 0.1;
+  options.average = 0.998;
+  options.validate_every = 0;  // an epoch, unless told otherwise
+  options.interim_batches = options.final_batches = 0;
+  options.report_every = 20;
+  return options;
+}
+
+translator fresh(const train_flags& flags, const parallel_lines& lines) {
+  auto [source, target] = tokenizers_for(flags, lines);
+  const auto config = config_for(flags, source, target);
+  return {encoder_decoder(config, flags.run.given({}).seed), std::move(source), std::move(target)};
+}
+
+translator resumed(const training_run& run, const stored_step& from) {
+  translator old = load_translator(from.model());
+  if (old.training_state.empty())
+    throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
+  old.facts.training = run.resumed_options(old.facts);
+  return old;
+}
+
+/// Texts that are longer than the model's context cannot be learned from.
+void drop_too_long(parallel_tokens& pairs, long context, const std::string& of) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < pairs.source.size(); ++i) {
+    if (long(std::max(pairs.source[i].size(), pairs.target[i].size())) >= context) continue;
+    std::swap(pairs.source[kept], pairs.source[i]);
+    std::swap(pairs.target[kept++], pairs.target[i]);
+  }
+  if (kept < pairs.source.size())
+    fmt::print(stderr, "qkv train: {} of {} pairs {} are longer than the model's context of {} tokens and left out\n",
+               pairs.source.size() - kept, pairs.source.size(), of, context);
+  pairs.source.resize(kept);
+  pairs.target.resize(kept);
+}
+
+/// A few lines that the model has not learned from, as it translates them now.
+std::string sample_of(const translator& t, const parallel_lines& lines, long tokens) {
+  const std::size_t count = std::min(lines.source.size(), std::size_t(std::max(1L, tokens / 60)));
+  const std::span texts(lines.source.data(), count);
+  const auto said = translate(t.model, t.source.encode_each(texts),
+                              {.longest = 60, .begin = t.frame().begin, .end = t.frame().end});
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i)
+    out += fmt::format("{}\n  -> {}\n", texts[i], t.target.decode(said[i].tokens));
+  return out;
+}
+
+/// Products of a target token and of the source tokens that come with it, attention left out.
+double flops_of_a_target(const encoder_decoder& model, double sources_a_target) {
+  double of_source = 0, of_target = 0;
+  for (const auto& p : model.parameters()) {
+    const double size = double(p.value.value().size());
+    if (p.name.starts_with("encoder.")) of_source += size;
+    if (p.name.starts_with("decoder.")) of_target += size;
+  }
+  of_target += double(model.config().target_vocabulary) * double(model.config().width);
+  return 6 * (of_target + sources_a_target * of_source);
+}
+
+}  // namespace
+
+void train_translator(const train_flags& flags, const output_options& output) {
+  const auto [lines, held_out] = read_parallel_lines(flags);
+  training_run run(flags.run, output);
+  translator t = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, lines);
+  parallel_tokens learn = tokens_of(t.source, t.target, lines.source, lines.target);
+  parallel_tokens validate = tokens_of(t.source, t.target, held_out.source, held_out.target);
+  drop_too_long(learn, t.model.config().context, "to learn from");
+  drop_too_long(validate, t.model.config().context, "to validate on");
+  const training_options given = run.resumed() ? t.facts.training : flags.run.given(usual_options());
+  const long batches = long(batches_of_epoch(learn, given, 0).size());
+  training_options training = run.resumed() ? given : run.fresh_options(usual_options(), batches);
+  const long epoch = std::max(1L, batches / training.accumulate);
+  if (training.validate_every == 0) training.validate_every = epoch;
+  if (training.checkpoint_every == 0) training.checkpoint_every = epoch;
+  const translation_task task(t.model, learn, validate, t.frame(), training);
+  double sources = 0, targets = 0;
+  for (std::size_t i = 0; i < learn.source.size(); ++i)
+    sources += double(learn.source[i].size()) + 1, targets += double(learn.target[i].size()) + 1;
+  const auto& c = t.model.config();
+  run.train({.task = task,
+             .training = training,
+             .state = std::move(t.training_state),
+             .step = t.facts.step,
+             .described = fmt::format(
+                 "{} pairs, {:.1f} and {:.1f} tokens each; {} batches an epoch; {} pairs to validate on\n"
+                 "tokens: {}\nmodel: encoder and decoder of {} and {} layers, {} heads, width {}, {}",
+                 learn.source.size(), sources / double(learn.source.size()), targets / double(learn.source.size()),
+                 batches, validate.source.size(), t.target.in_words(), c.encoder_layers, c.decoder_layers, c.heads,
+                 c.width, parameters_in_words(nn::count_parameters(t.model))),
+             .save =
+                 [&](const std::filesystem::path& path, const training_facts& facts, const named_tensors& more) {
+                   save_translator(path, t.model, t.source, t.target, facts, more);
+                 },
+             .sample = [&](long tokens) { return sample_of(t, held_out, tokens); },
+             .flops_of_a_target = flops_of_a_target(t.model, sources / targets)});
+}
+
+}  // namespace qkv::cli

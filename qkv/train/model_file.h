@@ -1,0 +1,65 @@
+// Models on disk: one safetensors file with weights, configuration, vocabularies and how far training has come.
+//
+// Metadata: format ("qkv decoder 1", "qkv encoder-decoder 1", ...), config (JSON), what else a kind of model needs
+// (vocabulary, tokenizers), step, validation_loss, and training (JSON of the options).
+#pragma once
+#include <filesystem>
+#include <limits>
+#include <map>
+
+#include "qkv/io/safetensors.h"
+#include "qkv/nn/module.h"
+#include "qkv/train/named_state.h"
+#include "qkv/train/options.h"
+
+namespace qkv {
+
+/// How far training has come.
+struct training_facts {
+  long step = 0;
+  double validation_loss = std::numeric_limits<double>::quiet_NaN();
+  training_options training = {};
+};
+
+/// Writes all or nothing: an earlier file of that name stays whole until the new one is.
+/// @param texts  config and what else the kind of model needs
+/// @param state  the trainer's, to resume with the same bits; without it a third of the size
+/// @throws file_error  the disk is full, the folder is missing, ...
+void write_model(const std::filesystem::path& path, const std::string& format,
+                 const std::vector<nn::named_parameter>& parameters, const std::map<std::string, std::string>& texts,
+                 const training_facts& facts, const named_tensors& state = {});
+
+/// Reads such a file, and says of every error which file it is in.
+class model_reader {
+ public:
+  /// @throws file_error  one sentence: the file is missing, cut short, or was not written by qkv
+  explicit model_reader(const std::filesystem::path& path);
+
+  const std::string& format() const { return text("format"); }
+  /// @throws file_error unless the format is this one
+  void expect_format(const std::string& format) const;
+  /// What the file says under a name.   @throws file_error where it says nothing
+  const std::string& text(const std::string& name) const;
+  training_facts facts() const;
+
+  /// A weight that must be there in this shape.   @throws file_error
+  const tensor& weight(const std::string& name, const shape& expected) const;
+  /// Fills every parameter; a weight that none of them has use for is an error too.
+  void load(const std::vector<nn::named_parameter>& parameters) const;
+  /// What trainer::resume takes; empty where the file holds none.
+  named_tensors training_state() const;
+
+  /// Runs `read`, and puts the file's name before what it complains of.
+  template <class Read>
+  auto in_this_file(Read read) const try {
+    return read();
+  } catch (const std::exception& error) { complain(error.what()); }
+
+ private:
+  [[noreturn]] void complain(const std::string& message) const;
+
+  std::filesystem::path path_;
+  tensor_file file_;
+};
+
+}  // namespace qkv

@@ -1,0 +1,153 @@
+// qkv train --source --target and qkv translate: learns a small language, says it, shows what was looked at.
+#include <sstream>
+
+#include "qkv/base/random.h"
+#include "tests/cli/program.h"
+
+namespace qkv {
+namespace {
+
+using testing::HasSubstr;
+
+/// Sentences of a small language and their translations, which put the verb last.
+std::pair<std::string, std::string> small_language(long count, std::uint64_t stream) {
+  const char* const who[][2] = {{"der Hund", "the dog"}, {"die Frau", "the woman"}, {"ein Kind", "a child"}};
+  const char* const does[][2] = {{"sieht", "sees"}, {"sucht", "seeks"}, {"mag", "likes"}};
+  std::string source, target;
+  for (long i = 0; i < count; ++i) {
+    const auto pick = [&](long n) { return random_stream{4, stream}.below(std::uint64_t(3 * i + n), 3); };
+    const auto a = pick(0), verb = pick(1), b = pick(2);
+    source += std::string(who[a][0]) + " " + does[verb][0] + " " + who[b][0] + ".\n";
+    target += std::string(who[a][1]) + " " + who[b][1] + " " + does[verb][1] + ".\n";
+  }
+  return {source, target};
+}
+
+std::vector<std::string> learning(const std::string& source, const std::string& target, const std::string& out,
+                                  std::vector<std::string> more = {}) {
+  std::vector<std::string> all{"train",    "--source", source,    "--target",     target, "--out",
+                               out,        "--layers", "1",       "--width",      "32",   "--hidden",
+                               "64",       "--heads",  "2",       "--vocabulary", "300",  "--dropout",
+                               "0",        "--warm-up", "20",     "--batch-tokens", "200", "--learning-rate", "5e-3",
+                               "--average", "0.95"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+class Translate : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new temporary_folder;
+    const auto [source, target] = small_language(400, 1);
+    put_bytes(in_folder("s"), source);
+    put_bytes(in_folder("t"), target);
+    const auto learned = json_of(learning(in_folder("s"), in_folder("t"), model(), {"--epochs", "25"}));
+    EXPECT_LT(learned["validation_loss"].get<double>(), 0.5);
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+  static std::string in_folder(const std::string& name) { return *folder_ / name; }
+  static std::string model() { return in_folder("model"); }
+
+ private:
+  static inline temporary_folder* folder_ = nullptr;
+};
+
+TEST_F(Translate, SaysWhatItHasLearned) {
+  const finished done = qkv_program({"translate", "--model", model(), "die Frau sucht der Hund.", ""});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "the woman the dog seeks.\n\n") << "an empty line stays empty";
+}
+
+TEST_F(Translate, ShowsWhichWordsEachWordWasMadeFrom) {
+  const auto result = json_of({"translate", "--model", model(), "ein Kind mag die Frau.", "--align"});
+  const auto& words = result["translations"][0]["alignment"];
+  ASSERT_EQ(words.size(), 6u) << words;
+  EXPECT_EQ(words[4]["target"], "likes");
+  for (const auto& word : words) EXPECT_GT(word["weight"].get<double>(), 1.0 / 8);
+  const finished table = qkv_program({"translate", "--model", model(), "ein Kind mag die Frau.", "--align"});
+  EXPECT_THAT(table.out, HasSubstr("likes  <- "));
+}
+
+TEST_F(Translate, DrawsWhatTheHeadsLookAt) {
+  const finished done = qkv_program({"translate", "--model", model(), "ein Kind mag die Frau.", "--html",
+                                     in_folder("a.html"), "--svg", in_folder("a.svg"), "--png", in_folder("a.png")});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(bytes_of_file(in_folder("a.html")), HasSubstr("Kind"));
+  EXPECT_THAT(bytes_of_file(in_folder("a.svg")), HasSubstr("likes"));
+  EXPECT_GT(bytes_of_file(in_folder("a.png")).size(), 100u);
+}
+
+TEST_F(Translate, ComparesWithReferences) {
+  const auto [source, target] = small_language(30, 2);
+  put_bytes(in_folder("test_s"), source);
+  put_bytes(in_folder("test_t"), target);
+  for (const char* beam : {"1", "4"}) {
+    const auto result = json_of({"translate", "--model", model(), "--file", in_folder("test_s"), "--reference",
+                                 in_folder("test_t"), "--beam", beam});
+    EXPECT_GT(result["scores"]["bleu"].get<double>(), 95) << beam;
+    EXPECT_GT(result["scores"]["chrf"].get<double>(), 95);
+    EXPECT_EQ(result["translations"].size(), 30u);
+  }
+}
+
+TEST_F(Translate, RefusesWhatItCannotTranslate) {
+  expect_refusal({"translate", "--model", in_folder("missing"), "x"}, "missing");
+  expect_refusal({"translate", "--model", model()}, "found none");  // standard input is empty
+  expect_refusal({"translate", "--model", model(), "--file", in_folder("missing")}, "missing");
+  expect_refusal({"translate", "--model", model(), "\xff"}, "UTF-8");
+  expect_refusal({"translate", "--model", model(), std::string(3000, 'x')}, "divide it into sentences");
+  expect_refusal({"translate", "--model", model(), "x", "--reference", in_folder("t")}, "a line for each of the 1 texts");
+  expect_refusal({"generate", "--model", model()}, "qkv encoder-decoder 1");
+}
+
+TEST_F(Translate, RefusesTextsThatDoNotPair) {
+  put_bytes(in_folder("two"), "ein Hund\nein Kind\n");
+  put_bytes(in_folder("three"), "a dog\na child\na woman\n");
+  put_bytes(in_folder("gap"), "a dog\n\n");
+  put_bytes(in_folder("broken"), "a dog\na \xff child\n");
+  expect_refusal(learning(in_folder("two"), in_folder("three"), in_folder("never")), "as many lines");
+  expect_refusal(learning(in_folder("two"), in_folder("gap"), in_folder("never")), "gap, line 2: expected a text in UTF-8; "
+                                                                                  "found an empty line");
+  expect_refusal(learning(in_folder("two"), in_folder("broken"), in_folder("never")), "line 2");
+  expect_refusal(learning(in_folder("two"), in_folder("missing"), in_folder("never")), "missing");
+  expect_refusal({"train", "--source", in_folder("two"), "--out", in_folder("never")}, "--target");
+  EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
+}
+
+TEST_F(Translate, LeavesBadLinesOutWhenAsked) {
+  const auto [source, target] = small_language(60, 3);
+  put_bytes(in_folder("some_s"), source + "ein Hund\nein \xff Kind\n");
+  put_bytes(in_folder("some_t"), target + "\na child\n");
+  const finished done = qkv_program(learning(in_folder("some_s"), in_folder("some_t"), in_folder("skipped"),
+                                             {"--steps", "3", "--skip-bad-lines", "-q"}));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("2 of 62 pairs"));
+}
+
+TEST_F(Translate, ResumedWritesTheSameBytesAsUninterrupted) {
+  const auto file_of = [](const std::string& run, const std::string& step) {
+    return bytes_of_file(std::filesystem::path(run) / ("step-000000" + step) / "model.safetensors");
+  };
+  const auto whole = in_folder("whole"), parts = in_folder("parts");
+  ASSERT_EQ(qkv_program(learning(in_folder("s"), in_folder("t"), whole, {"--steps", "30", "-q"})).code, 0);
+  ASSERT_EQ(qkv_program(learning(in_folder("s"), in_folder("t"), parts,
+                                 {"--steps", "30", "--checkpoint-every", "10", "--validate-every", "7", "-q"}))
+                .code,
+            0);
+  std::filesystem::remove_all(std::filesystem::path(parts) / "step-00000030");
+  ASSERT_EQ(qkv_program({"train", "--source", in_folder("s"), "--target", in_folder("t"), "--out", parts, "--resume",
+                         "-q"})
+                .code,
+            0);
+  const auto weights = [&](const std::string& run) {
+    const std::string bytes = file_of(run, "30");
+    return bytes.substr(bytes.size() / 2);  // the metadata says how often was validated
+  };
+  EXPECT_TRUE(weights(whole) == weights(parts));
+}
+
+}  // namespace
+}  // namespace qkv

@@ -1,0 +1,93 @@
+#include "qkv/train/run_folder.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "qkv/base/error.h"
+#include "tests/base/message_of.h"
+#include "tests/io/temporary_folder.h"
+
+namespace qkv {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+void save(run_folder& run, long step, double loss, const std::string& contents) {
+  run.save(step, loss, [&](const fs::path& path) { put_bytes(path, contents); });
+}
+
+class RunFolder : public ::testing::Test {
+ protected:
+  temporary_folder folder_;
+  fs::path run_ = folder_ / "run";
+};
+
+TEST_F(RunFolder, GivesTheModelOfTheLowestValidationLossToUseAndTheLatestToResume) {
+  run_folder run(run_);
+  for (const auto& [step, loss] : {std::pair(10L, 3.0), {20L, 2.0}, {30L, 2.5}, {40L, 2.6}, {50L, 2.7}})
+    save(run, step, loss, "model " + std::to_string(step));
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "model 20");
+  EXPECT_EQ(run.newest()->step, 50);
+  EXPECT_EQ(valid_steps(run_).size(), 3u) << "the best and the latest two";
+}
+
+TEST_F(RunFolder, TakesTheLatestWhereNoneWasValidated) {
+  run_folder run(run_);
+  save(run, 1, NAN, "one");
+  save(run, 2, NAN, "two");
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "two");
+  EXPECT_EQ(model_file_at("a/file"), "a/file");
+}
+
+TEST_F(RunFolder, PassesOverWhatIsDamagedOrUnfinished) {
+  run_folder run(run_);
+  save(run, 1, NAN, "one");
+  save(run, 2, NAN, "two");
+  put_bytes(run_ / "step-00000002" / "model.safetensors", "twO");
+  fs::create_directory(run_ / "step-00000003");
+  put_bytes(run_ / "step-00000003" / "model.safetensors", "three");  // no manifest: it was never finished
+  EXPECT_EQ(run.newest()->step, 1);
+  put_bytes(run_ / "step-00000001" / "manifest.json", "{}");
+  EXPECT_FALSE(run.newest());
+  EXPECT_THAT(message_of<file_error>([&] { model_file_at(run_); }), HasSubstr("no valid checkpoint in it"));
+}
+
+TEST_F(RunFolder, KeepsEarlierCheckpointsWhereASaveFails) {
+  run_folder run(run_);
+  save(run, 1, NAN, "one");
+  EXPECT_THROW(run.save(2, NAN, [](const fs::path&) { throw file_error("a full disk"); }), file_error);
+  EXPECT_EQ(run.newest()->step, 1);
+  EXPECT_FALSE(fs::exists(run_ / "unfinished-00000002"));
+}
+
+TEST_F(RunFolder, RemovesWhatAnInterruptedSaveLeft) {
+  { run_folder run(run_); save(run, 1, NAN, "one"); }
+  fs::create_directory(run_ / "unfinished-00000002");
+  const run_folder again(run_);
+  EXPECT_FALSE(fs::exists(run_ / "unfinished-00000002"));
+}
+
+TEST_F(RunFolder, IsOneRunsAlone) {
+  const run_folder run(run_);
+  EXPECT_THAT(message_of<file_error>([&] { run_folder second(run_); }), HasSubstr("no other run"));
+}
+
+TEST_F(RunFolder, LeavesNothingWhereNothingWasSaved) {
+  { const run_folder run(run_); }
+  EXPECT_FALSE(fs::exists(run_));
+}
+
+TEST_F(RunFolder, RefusesFoldersOfOthers) {
+  fs::create_directory(run_);
+  put_bytes(run_ / "letter.txt", "dear you");
+  EXPECT_THAT(message_of<file_error>([&] { run_folder run(run_); }), HasSubstr("a folder of other files"));
+  EXPECT_TRUE(fs::exists(run_ / "letter.txt"));
+  EXPECT_THROW(run_folder(folder_ / "no" / "such"), file_error);
+  EXPECT_THROW(run_folder(run_ / "letter.txt"), file_error);
+}
+
+}  // namespace
+}  // namespace qkv
