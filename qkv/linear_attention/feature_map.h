@@ -31,7 +31,7 @@ class feature_map {
 
   /// The identity: nothing is computed or copied.
   feature_map() = default;
-  explicit feature_map(std::shared_ptr<const rule> rule) : rule_(std::move(rule)) {}
+  explicit feature_map(std::shared_ptr<const rule> given) : rule_(std::move(given)) {}
   template <class F>
   requires(!std::same_as<std::remove_cvref_t<F>, feature_map> && !std::convertible_to<F, std::shared_ptr<const rule>>)
       feature_map(F f) {

@@ -158,12 +158,22 @@ struct lanes<float> {
 #endif
   QKV_LANE friend lanes abs(lanes a) { return lanes((float_vector)((int_vector)a.v & 0x7fffffff)); }
 
+  static constexpr float rounding = 12582912.f;  ///< 1.5 * 2^23: adding it rounds to a whole number in the low bits
+  /// e^f for f within half of ln 2.
+  QKV_LANE static lanes exp_of_remainder(lanes f) {
+    lanes p = fma(f, lanes(1.9875691500e-4f), lanes(1.3981999507e-3f));
+    p = fma(p, f, lanes(8.3334519073e-3f));
+    p = fma(p, f, lanes(4.1665795894e-2f));
+    p = fma(p, f, lanes(1.6666665459e-1f));
+    p = fma(p, f, lanes(0.5f));
+    return fma(p * f, f, f) + lanes(1.f);
+  }
+
   /// 2^x, relative error below 1e-7 and without bias; x is held within [-126, most]; NaN stays NaN.
   QKV_LANE friend lanes exp2(lanes x, float most = 127) {
     x = min(lanes(most), max(lanes(-126.f), x));
-    const lanes magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-    const lanes t = x + magic;
-    const lanes f = x - (t - magic);
+    const lanes t = x + lanes(rounding);
+    const lanes f = x - (t - lanes(rounding));
     lanes p = fma(f, lanes(1.5353362e-4f), lanes(1.3398875e-3f));
     p = fma(p, f, lanes(9.6184369e-3f));
     p = fma(p, f, lanes(5.5503324e-2f));
@@ -176,17 +186,11 @@ struct lanes<float> {
   QKV_LANE friend lanes exp(lanes x) {
     // x = n ln 2 + f with ln 2 in two parts, so that large x keeps its accuracy.
     const lanes held = min(lanes(89.f), max(lanes(-88.f), x));
-    const lanes magic = 12582912.f;
-    const lanes t = fma(held, lanes(1.44269504f), magic);
-    const lanes n = t - magic;
+    const lanes t = fma(held, lanes(1.44269504f), lanes(rounding));
+    const lanes n = t - lanes(rounding);
     lanes f = fma(n, lanes(-0.693359375f), held);
     f = fma(n, lanes(2.12194440e-4f), f);
-    lanes p = fma(f, lanes(1.9875691500e-4f), lanes(1.3981999507e-3f));
-    p = fma(p, f, lanes(8.3334519073e-3f));
-    p = fma(p, f, lanes(4.1665795894e-2f));
-    p = fma(p, f, lanes(1.6666665459e-1f));
-    p = fma(p, f, lanes(0.5f));
-    p = fma(p * f, f, f) + lanes(1.f);
+    const lanes p = exp_of_remainder(f);
     // 2^n in two factors: n may be 128, one past the largest exponent.
     const int_vector whole = __builtin_convertvector(n.v, int_vector), half = whole >> 1;
     const lanes a = lanes((float_vector)((half + 127) << 23)), b = lanes((float_vector)((whole - half + 127) << 23));
@@ -231,7 +235,16 @@ struct lanes<float> {
     const lanes large = select(x < lanes(0.f), -t, t);
     return select(abs(x) < lanes(0.625f), small, select(x == x, large, x));
   }
-  QKV_LANE friend lanes sigmoid(lanes x) { return lanes(1.f) / (lanes(1.f) + exp(-x)); }
+  /// 1 / (1 + e^-x); 0 below -88.  e^-x as in exp(), but within bounds where 2^n is one factor and never infinite.
+  QKV_LANE friend lanes sigmoid(lanes x) {
+    const lanes held = min(lanes(88.f), max(lanes(-87.f), -x));
+    const lanes t = fma(held, lanes(1.44269504f), lanes(rounding));
+    const lanes n = t - lanes(rounding);
+    const lanes f = fma(n, lanes(2.12194440e-4f), fma(n, lanes(-0.693359375f), held));
+    const lanes p = exp_of_remainder(f);
+    const lanes e = lanes((float_vector)((int_vector)p.v + ((int_vector)t.v << 23)));
+    return keep(!(x < lanes(-88.f)), lanes(1.f) / (lanes(1.f) + e));
+  }
 };
 
 // A whole number meeting a literal such as 0.5 becomes real; it is never rounded in silence.
