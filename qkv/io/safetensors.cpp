@@ -80,6 +80,7 @@ tensor read_tensor(const input_file& file, const stored_tensor& stored, std::uin
     case stored_type::bfloat16: return read_as_stored(file, stored, offset, dtype::bfloat16);
     case stored_type::float64: return read_as_stored(file, stored, offset, dtype::float64);
     case stored_type::int32: return read_as_stored(file, stored, offset, dtype::int32);
+    case stored_type::int8: return read_as_stored(file, stored, offset, dtype::int8);
     default: return read_as_stored(file, stored, offset, dtype::float32);
   }
 }

@@ -22,7 +22,8 @@ struct type_name {
 };
 constexpr type_name type_names[] = {
     {stored_type::float16, "F16", 2}, {stored_type::bfloat16, "BF16", 2}, {stored_type::float32, "F32", 4},
-    {stored_type::float64, "F64", 8}, {stored_type::int32, "I32", 4},     {stored_type::int64, "I64", 8},
+    {stored_type::float64, "F64", 8}, {stored_type::int8, "I8", 1},
+    {stored_type::int32, "I32", 4},     {stored_type::int64, "I64", 8},
 };
 
 const type_name& entry_of(stored_type type) {
@@ -167,6 +168,7 @@ stored_type stored_type_of(dtype type) {
     case dtype::bfloat16: return stored_type::bfloat16;
     case dtype::int32: return stored_type::int32;
     case dtype::float64: return stored_type::float64;
+    case dtype::int8: return stored_type::int8;
     default: return stored_type::float32;
   }
 }

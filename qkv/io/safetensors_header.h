@@ -10,7 +10,7 @@
 
 namespace qkv {
 
-enum class stored_type { float16, bfloat16, float32, float64, int32, int64 };
+enum class stored_type { float16, bfloat16, float32, float64, int8, int32, int64 };
 
 struct stored_tensor {
   std::string name;

@@ -8,6 +8,7 @@ std::size_t size_of(dtype type) {
     case dtype::bfloat16: return sizeof(bfloat16);
     case dtype::int32: return sizeof(std::int32_t);
     case dtype::float64: return sizeof(double);
+    case dtype::int8: return sizeof(std::int8_t);
   }
   return 0;
 }
@@ -18,6 +19,7 @@ const char* name_of(dtype type) {
     case dtype::bfloat16: return "bfloat16";
     case dtype::int32: return "int32";
     case dtype::float64: return "float64";
+    case dtype::int8: return "int8";
   }
   return "unknown";
 }

@@ -195,6 +195,7 @@ bool tensor::same_as(const tensor& other) const {
 QKV_INSTANTIATE(float);
 QKV_INSTANTIATE(bfloat16);
 QKV_INSTANTIATE(std::int32_t);
+QKV_INSTANTIATE(std::int8_t);
 QKV_INSTANTIATE(double);
 #undef QKV_INSTANTIATE
 #undef QKV_INSTANTIATE_ACCESS

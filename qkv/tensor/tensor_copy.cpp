@@ -39,10 +39,10 @@ To converted(From x) {
     return x;
   } else if constexpr (std::is_same_v<To, bfloat16>) {
     return bfloat16(float(x));
-  } else if constexpr (std::is_same_v<To, std::int32_t>) {
+  } else if constexpr (std::is_integral_v<To>) {
     const double whole = std::trunc(double(x));
     if (!(whole >= std::numeric_limits<To>::min() && whole <= std::numeric_limits<To>::max())) {
-      refuse("tensor::to", "values that int32 can hold", std::to_string(double(x)));
+      refuse("tensor::to", std::string("values that ") + name_of(dtype_of<To>) + " can hold", std::to_string(double(x)));
     }
     return To(whole);
   } else {

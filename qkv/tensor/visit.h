@@ -14,6 +14,7 @@ decltype(auto) visit_type(dtype type, Function&& f) {
     case dtype::bfloat16: return f(bfloat16{});
     case dtype::int32: return f(std::int32_t{});
     case dtype::float64: return f(double{});
+    case dtype::int8: return f(std::int8_t{});
     default: return f(float{});
   }
 }

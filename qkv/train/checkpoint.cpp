@@ -22,10 +22,10 @@ decoder empty_model(const model_reader& file) {
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const decoder& model, const checkpoint_facts& facts,
-                     const named_tensors& state) {
+                     const named_tensors& state, weight_storage storage) {
   write_model(path, format, nn::parameters_of(model),
               {{"config", to_json(model.config())}, {"vocabulary", facts.vocabulary}},
-              {facts.step, facts.validation_loss, facts.training}, state);
+              {facts.step, facts.validation_loss, facts.training}, state, storage);
 }
 
 checkpoint load_checkpoint(const std::filesystem::path& path) {

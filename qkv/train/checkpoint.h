@@ -25,7 +25,7 @@ struct checkpoint {
 /// @param state  the trainer's, to resume with the same bits; without it a third of the size
 /// @throws file_error  the disk is full, the folder is missing, ...
 void save_checkpoint(const std::filesystem::path& path, const decoder& model, const checkpoint_facts& facts,
-                     const named_tensors& state = {});
+                     const named_tensors& state = {}, weight_storage storage = weight_storage::float32);
 
 /// @throws file_error  one sentence: the file is missing, cut short, or not a checkpoint of this kind of model
 checkpoint load_checkpoint(const std::filesystem::path& path);

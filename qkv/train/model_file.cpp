@@ -9,6 +9,7 @@ namespace qkv {
 namespace {
 
 constexpr auto of_training = "optimiser.";
+const std::string of_scale = ".scale";
 
 [[noreturn]] void refuse_model(const std::filesystem::path& path, const std::string& expected,
                                const std::string& found) {
@@ -19,13 +20,45 @@ void check_real(const std::filesystem::path& path, const tensor& stored, const s
   if (stored.type() == dtype::int32) refuse_model(path, name + " in real numbers", "whole ones");
 }
 
+/// Adds a matrix in 8 bits with its scales, anything else as it is.
+void add_narrow(tensor_file& file, const std::string& name, const tensor& weights) {
+  if (weights.rank() != 2) return file.tensors.emplace_back(name, weights), void();
+  const long rows = weights.dim(0), columns = weights.dim(1);
+  const tensor narrow({rows, columns}, dtype::int8), scales({rows});
+  for (long row = 0; row < rows; ++row) {
+    const float* from = weights.select(0, row).data<float>();
+    std::int8_t* to = narrow.select(0, row).data<std::int8_t>();
+    float greatest = 0;
+    for (long i = 0; i < columns; ++i) greatest = std::max(greatest, std::abs(from[i]));
+    const float scale = greatest / 127;
+    scales.at<float>(row) = scale;
+    for (long i = 0; i < columns; ++i) to[i] = scale > 0 ? std::int8_t(std::lround(from[i] / scale)) : std::int8_t(0);
+  }
+  file.tensors.emplace_back(name, narrow);
+  file.tensors.emplace_back(name + of_scale, scales);
+}
+
+tensor widened(const tensor& narrow, const tensor& scales) {
+  const tensor weights = narrow.to(dtype::float32);
+  for (long row = 0; row < weights.dim(0); ++row) {
+    float* numbers = weights.select(0, row).data<float>();
+    for (long i = 0; i < weights.dim(1); ++i) numbers[i] *= scales.at<float>(row);
+  }
+  return weights;
+}
+
 }  // namespace
 
 void write_model(const std::filesystem::path& path, const std::string& format,
                  const std::vector<nn::named_parameter>& parameters, const std::map<std::string, std::string>& texts,
-                 const training_facts& facts, const named_tensors& state) {
+                 const training_facts& facts, const named_tensors& state, weight_storage storage) {
   tensor_file file;
-  for (const auto& p : parameters) file.tensors.emplace_back(p.name, p.value.value());
+  for (const auto& p : parameters) {
+    if (storage == weight_storage::int8)
+      add_narrow(file, p.name, p.value.value());
+    else
+      file.tensors.emplace_back(p.name, p.value.value());
+  }
   file.tensors.insert(file.tensors.end(), state.begin(), state.end());
   file.metadata = texts;
   file.metadata["format"] = format;
@@ -64,22 +97,30 @@ training_facts model_reader::facts() const {
   return facts;
 }
 
-const tensor& model_reader::weight(const std::string& name, const shape& expected) const {
+tensor model_reader::weight(const std::string& name, const shape& expected) const {
   const tensor* stored = file_.find(name);
   if (!stored) refuse_model(path_, "weights named " + name, "none");
   if (stored->shape() != expected)
     refuse_model(path_, name + " of shape " + to_string(expected) + ", as its configuration says",
                  to_string(stored->shape()));
   check_real(path_, *stored, name);
-  return *stored;
+  if (stored->type() != dtype::int8) return *stored;
+  const tensor* scales = file_.find(name + of_scale);
+  if (!scales || stored->rank() != 2 || scales->shape() != shape{expected[0]} || scales->type() != dtype::float32)
+    refuse_model(path_, "a scale for each row of " + name, scales ? to_string(scales->shape()) : "none");
+  return widened(*stored, *scales);
 }
 
 void model_reader::load(const std::vector<nn::named_parameter>& parameters) const {
   for (const auto& p : parameters) p.value.value().copy_from(weight(p.name, p.value.shape()));
-  for (const auto& [name, value] : file_.tensors)
-    if (!name.starts_with(of_training) &&
-        std::ranges::find(parameters, name, &nn::named_parameter::name) == parameters.end())
+  const auto known = [&](const std::string& name) {
+    return std::ranges::find(parameters, name, &nn::named_parameter::name) != parameters.end();
+  };
+  for (const auto& [name, value] : file_.tensors) {
+    const bool scale = name.ends_with(of_scale) && known(name.substr(0, name.size() - of_scale.size()));
+    if (!scale && !known(name) && !name.starts_with(of_training))
       refuse_model(path_, "only weights that its configuration uses", name);
+  }
 }
 
 named_tensors model_reader::training_state() const {

@@ -21,13 +21,18 @@ struct training_facts {
   training_options training = {};
 };
 
+/// How weights are stored: as they are, or matrices in 8 bits, a row at a time: NAME int8 [R, C] with NAME.scale
+/// float32 [R], the greatest of a row being 127.  A quarter of the size, for use and not for further training.
+enum class weight_storage { float32, int8 };
+
 /// Writes all or nothing: an earlier file of that name stays whole until the new one is.
 /// @param texts  config and what else the kind of model needs
 /// @param state  the trainer's, to resume with the same bits; without it a third of the size
 /// @throws file_error  the disk is full, the folder is missing, ...
 void write_model(const std::filesystem::path& path, const std::string& format,
                  const std::vector<nn::named_parameter>& parameters, const std::map<std::string, std::string>& texts,
-                 const training_facts& facts, const named_tensors& state = {});
+                 const training_facts& facts, const named_tensors& state = {},
+                 weight_storage storage = weight_storage::float32);
 
 /// Reads such a file, and says of every error which file it is in.
 class model_reader {
@@ -42,8 +47,8 @@ class model_reader {
   const std::string& text(const std::string& name) const;
   training_facts facts() const;
 
-  /// A weight that must be there in this shape.   @throws file_error
-  const tensor& weight(const std::string& name, const shape& expected) const;
+  /// A weight that must be there in this shape, in float32 where it is stored in 8 bits.   @throws file_error
+  tensor weight(const std::string& name, const shape& expected) const;
   /// Fills every parameter; a weight that none of them has use for is an error too.
   void load(const std::vector<nn::named_parameter>& parameters) const;
   /// What trainer::resume takes; empty where the file holds none.

@@ -43,12 +43,13 @@ parallel_tokens tokens_of(const tokenizer& source, const tokenizer& target, std:
 }
 
 void save_translator(const std::filesystem::path& path, const encoder_decoder& model, const tokenizer& source,
-                     const tokenizer& target, const training_facts& facts, const named_tensors& state) {
+                     const tokenizer& target, const training_facts& facts, const named_tensors& state,
+                     weight_storage storage) {
   write_model(path, format, model.parameters(),
               {{"config", to_json(model.config())},
                {"source_tokenizer", source.to_json()},
                {"target_tokenizer", target.to_json()}},
-              facts, state);
+              facts, state, storage);
 }
 
 translator load_translator(const std::filesystem::path& path) {

@@ -29,7 +29,8 @@ parallel_tokens tokens_of(const tokenizer& source, const tokenizer& target, std:
 
 /// Writes all or nothing.   @throws file_error
 void save_translator(const std::filesystem::path& path, const encoder_decoder& model, const tokenizer& source,
-                     const tokenizer& target, const training_facts& facts, const named_tensors& state = {});
+                     const tokenizer& target, const training_facts& facts, const named_tensors& state = {},
+                     weight_storage storage = weight_storage::float32);
 /// @throws file_error  one sentence: the file is missing, cut short, or not a translator
 translator load_translator(const std::filesystem::path& path);
 

@@ -103,6 +103,19 @@ TEST_F(Translate, RefusesWhatItCannotTranslate) {
   expect_refusal({"generate", "--model", model()}, "qkv encoder-decoder 1");
 }
 
+TEST_F(Translate, ExportsItsModelInEightBits) {
+  const auto whole = in_folder("whole.safetensors"), narrow = in_folder("narrow.safetensors");
+  ASSERT_EQ(qkv_program({"export", "--model", model(), "--out", whole}).code, 0);
+  ASSERT_EQ(qkv_program({"export", "--model", whole, "--out", narrow, "--weights", "int8"}).code, 0);
+  EXPECT_LT(std::filesystem::file_size(narrow), std::filesystem::file_size(whole) / 2);
+  for (const std::string& exported : {whole, narrow}) {
+    const finished done = qkv_program({"translate", "--model", exported, "die Frau sucht der Hund."});
+    EXPECT_EQ(done.out, "the woman the dog seeks.\n") << done.err;
+  }
+  expect_refusal({"export", "--model", in_folder("s"), "--out", narrow}, "expected");
+  EXPECT_GT(std::filesystem::file_size(narrow), 1000u);
+}
+
 TEST_F(Translate, RefusesTextsThatDoNotPair) {
   put_bytes(in_folder("two"), "ein Hund\nein Kind\n");
   put_bytes(in_folder("three"), "a dog\na child\na woman\n");

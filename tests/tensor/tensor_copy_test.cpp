@@ -42,7 +42,7 @@ TEST(CopyFrom, RefusesAnotherShape) {
 }
 
 TEST(To, ConvertsBetweenAllTypes) {
-  const dtype types[] = {dtype::float32, dtype::bfloat16, dtype::int32, dtype::float64};
+  const dtype types[] = {dtype::float32, dtype::bfloat16, dtype::int32, dtype::float64, dtype::int8};
   for (const dtype from : types) {
     for (const dtype to : types) {
       const tensor t = tensor::full({2, 2}, -3, from).to(to);
@@ -62,6 +62,7 @@ TEST(To, RoundsToBfloat16AndTruncatesToInt32) {
 
 TEST(To, RefusesWhatInt32CannotHold) {
   EXPECT_THROW(tensor({1}, {3e9}).to(dtype::int32), shape_error);
+  EXPECT_THROW(tensor({1}, {128}).to(dtype::int8), shape_error);
   EXPECT_THROW(tensor::full({1}, std::numeric_limits<double>::quiet_NaN()).to(dtype::int32), shape_error);
   EXPECT_EQ(tensor({1}, std::vector<double>{-2147483648.9}).to(dtype::int32).item(), -2147483648.0);
   EXPECT_EQ(tensor({1}, std::vector<double>{2147483647.9}).to(dtype::int32).item(), 2147483647.0);

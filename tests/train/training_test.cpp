@@ -300,6 +300,24 @@ TEST_F(Training, RefusesWeightsThatItsModelHasNoUseFor) {
   EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("in real numbers; found whole ones"));
 }
 
+TEST_F(Training, StoresMatricesInEightBitsWhenAsked) {
+  const auto path = folder_ / "narrow.safetensors";
+  const decoder model(tiny_config(), 1);
+  save_checkpoint(path, model, {.vocabulary = "x"}, {}, weight_storage::int8);
+  const auto loaded = load_checkpoint(path);
+  const auto before = nn::parameters_of(model), after = nn::parameters_of(loaded.model);
+  for (std::size_t n = 0; n < before.size(); ++n) {
+    const auto a = before[n].value.value().values<float>(), b = after[n].value.value().values<float>();
+    float greatest = 0;
+    for (const float x : a) greatest = std::max(greatest, std::abs(x));
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], greatest / 250) << before[n].name;
+  }
+  auto file = read_safetensors(path);
+  std::erase_if(file.tensors, [](const auto& t) { return t.first == "tokens.weight.scale"; });
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("a scale for each row of tokens.weight"));
+}
+
 TEST_F(Training, RefusesMomentsOfAnotherModel) {
   const decoder model(tiny_config(), 1);
   optimiser one(nn::parameters_of(model));
