@@ -200,12 +200,13 @@ struct table_checks {
   static inline const float nothing = 0;
 };
 
-/// The learned tensors and arrays that scores look up, by looking at the links in the corners of the sequences that are first,
-/// last and longest.
+/// The learned tensors and arrays that scores look up, by looking at the links in the corners of the sequences that are
+/// first, last and longest, or at those that the caller chooses.
 template <class T>
 struct lookup_checks {
   const checks<T>& all;
   const formula& f;
+  const links_to_probe* chosen;
 
   void run() const {
     if (!f.scores() || all.x.q.sizes[2] == 0) return;
@@ -224,14 +225,17 @@ struct lookup_checks {
   }
   void corners(const sequence& s) const {
     if (s.queries == 0 || s.keys == 0) return;
-    for (const long head : {0l, all.x.q.sizes[2] - 1})
-      for (const long row : {0l, s.queries - 1})
-        for (const long key : {0l, s.keys - 1}) {
-          const tile link{s.number, head, row, 1, key, 1, s.offset, s.queries, s.keys};
-          bool kept = true;
-          if (f.masks()) f.keep(link, &kept);
-          if (kept) f.misses(link, [&](const learned_miss& miss) { one(link, miss); });
-        }
+    const auto probe = [&](long row, long key) {
+      for (const long head : {0l, all.x.q.sizes[2] - 1}) {
+        const tile link{s.number, head, row, 1, key, 1, s.offset, s.queries, s.keys};
+        bool kept = true;
+        if (f.masks()) f.keep(link, &kept);
+        if (kept) f.misses(link, [&](const learned_miss& miss) { one(link, miss); });
+      }
+    };
+    if (chosen) return (*chosen)(s, probe);
+    for (const long row : {0l, s.queries - 1})
+      for (const long key : {0l, s.keys - 1}) probe(row, key);
   }
   void one(const tile& link, const learned_miss& miss) const {
     const parameter& p = miss.tensor;
@@ -244,18 +248,22 @@ struct lookup_checks {
 };
 
 template <class T>
-void check_all(const char* operation, const formula& f, const problem_of<T>& x) {
+void check_all(const char* operation, const formula& f, const problem_of<T>& x, const links_to_probe* chosen) {
   const checks<T> all{operation, x};
   all.shapes();
   all.layout();
   for (const parameter& p : f.parameters()) all.learned(p);
   table_checks<T>{all, f}.run();
-  lookup_checks<T>{all, f}.run();
+  lookup_checks<T>{all, f, chosen}.run();
 }
 
 }  // namespace
 
-void check(const char* operation, const formula& f, const problem_of<float>& x) { check_all(operation, f, x); }
-void check(const char* operation, const formula& f, const problem_of<double>& x) { check_all(operation, f, x); }
+void check(const char* operation, const formula& f, const problem_of<float>& x, const links_to_probe* chosen) {
+  check_all(operation, f, x, chosen);
+}
+void check(const char* operation, const formula& f, const problem_of<double>& x) {
+  check_all(operation, f, x, nullptr);
+}
 
 }  // namespace qkv

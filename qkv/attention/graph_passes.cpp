@@ -1,4 +1,6 @@
 // The two passes over the links of graphs: blocks of queries of a head, and on the way back blocks of keys.
+#include <algorithm>
+
 #include "qkv/attention/forward_kernel.h"
 #include "qkv/attention/graph_attention.h"
 #include "qkv/attention/graph_kernel.h"
@@ -23,6 +25,30 @@ void check_graphs(const char* operation, const problem& x, const graphs& links) 
       refuse(operation,
              "a graph of " + text(s.queries) + " queries and " + text(s.keys) + " keys for sequence " + text(s.number),
              "one of " + text(g.queries()) + " queries and " + text(g.keys()) + " keys");
+}
+
+// The checks of one call.  Links that are looked at are the first and the last edge of the first and the last query
+// that has any, and of the first and the last such key.
+void check_call(const char* operation, const formula& f, const problem& x, const graphs& links) {
+  const auto probe = [&](const sequence& s, function_ref<void(long, long)> see) {
+    if (links.each() && s.number >= long(links.all().size())) return;
+    const graph& all = links.of(s.number);
+    const graph::lists& g = all.sorted();
+    const long edges = all.queries() == s.queries && all.keys() == s.keys ? all.edges() : 0;
+    const auto ends = [&](const std::vector<long>& first, auto at) {
+      for (const long n : {0l, edges - 1}) {
+        const long owner = long(std::ranges::upper_bound(first, n) - first.begin()) - 1;
+        at(owner, first[owner]), at(owner, first[owner + 1] - 1);
+      }
+    };
+    if (edges == 0) return;
+    ends(g.first_of_query, [&](long query, long n) { see(query, g.key[n]); });
+    ends(g.first_of_key, [&](long key, long n) { see(g.query[n], key); });
+  };
+  const links_to_probe edges_alone = probe;
+  check(operation, f, x, &edges_alone);
+  check_fused(operation, f);
+  check_graphs(operation, x, links);
 }
 
 // Places that no sequence covers.
@@ -180,9 +206,7 @@ prepared_problem prepare_for_links(const formula& f, const problem& x, workspace
 
 void graph_attention_into(const formula& f, const problem& x, const graphs& links, view<float, 4> out,
                           view<float, 3> lse, workspace& w) {
-  check("graph attention", f, x);
-  check_fused("graph attention", f);
-  check_graphs("graph attention", x, links);
+  check_call("graph attention", f, x, links);
   const auto &q = x.q.sizes, &v = x.v.sizes;
   check_given("graph attention", "out", out, {q[0], q[1], q[2], v[3]});
   check_given("graph attention", "lse", lse, {q[0], q[1], q[2]});
@@ -193,9 +217,7 @@ void graph_attention_into(const formula& f, const problem& x, const graphs& link
 void graph_attention_backward_into(const formula& f, const problem& x, const graphs& links, view<const float, 4> dout,
                                    view<float, 4> dq, view<float, 4> dk, view<float, 4> dv,
                                    std::span<float* const> learned, workspace& w) {
-  check("graph attention backward", f, x);
-  check_fused("graph attention backward", f);
-  check_graphs("graph attention backward", x, links);
+  check_call("graph attention backward", f, x, links);
   const auto &q = x.q.sizes, &v = x.v.sizes;
   check_given("graph attention backward", "dout", dout, {q[0], q[1], q[2], v[3]});
   check_given("graph attention backward", "dq", dq, q);

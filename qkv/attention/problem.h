@@ -45,8 +45,11 @@ void list_sequences(const problem_of<T>& x, std::vector<sequence>& all) {
   each_sequence(x, [&](const sequence& s) { all.push_back(s); });
 }
 
+/// Where only some links exist: shows a few of those of a sequence.
+using links_to_probe = function_ref<void(const sequence&, function_ref<void(long row, long key)> see)>;
+
 /// Throws shape_error unless shapes, strides, lengths and learned parameters fit together.
-void check(const char* operation, const formula&, const problem_of<float>&);
+void check(const char* operation, const formula&, const problem_of<float>&, const links_to_probe* = nullptr);
 void check(const char* operation, const formula&, const problem_of<double>&);
 
 /// Throws shape_error unless memory given for a result has these sizes and, with four axes, unit stride in the last.

@@ -146,5 +146,20 @@ TEST(GraphAttentionErrors, SayWhichGraphDoesNotFit) {
               testing::HasSubstr("graph attention backward: expected dout [2, 40, 6, 20]"));
 }
 
+/// What scores look up is asked of edges, not of links that do not exist.
+TEST(GraphAttentionErrors, AskWhatEdgesLookUp) {
+  const given x;
+  const tensor near({4}, {1, 2, 3, 4});
+  const score by_distance{[](auto s, auto at, auto w) { return s + w[abs(at.row - at.key)]; }, near};
+  const auto said = [&](std::initializer_list<edge> edges) {
+    return message_of([&] { graph_attention(x.q, x.k, x.v, graph(40, 50, edges), by_distance); });
+  };
+  EXPECT_EQ(said({{0, 3}, {39, 40}}), "no exception");
+  EXPECT_EQ(
+      said({{0, 3}, {20, 24}}),
+      "graph attention: expected parameter to have an index 4 on axis 0, where the link of query 20 and key 24 of "
+      "head 0 looks; found [4]");
+}
+
 }  // namespace
 }  // namespace qkv
