@@ -48,6 +48,8 @@ TEST(Gradients, OfElementwiseFunctions) {
   expect_gradients_match([](inputs v) { return multiply(v[0], -0.7f); }, {a});
   expect_gradients_match([](inputs v) { return gelu(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return silu(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return tanh(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return sigmoid(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return activate(v[0], activation::gelu_tanh); }, {a});
   expect_gradients_match([](inputs v) { return swiglu(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return dropout(v[0], 0.3, {5, 6}); }, {a});
