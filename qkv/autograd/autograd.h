@@ -12,5 +12,7 @@
 #include "qkv/autograd/loss.h"
 #include "qkv/autograd/norm.h"
 #include "qkv/autograd/record.h"
+#include "qkv/autograd/recurrent.h"
+#include "qkv/autograd/rows.h"
 #include "qkv/autograd/variable.h"
 #include "qkv/autograd/views.h"
