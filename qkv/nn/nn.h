@@ -11,3 +11,4 @@
 #include "qkv/nn/multi_head_attention.h"
 #include "qkv/nn/norm.h"
 #include "qkv/nn/positions.h"
+#include "qkv/nn/recurrent.h"
