@@ -10,6 +10,7 @@
 #include "qkv/autograd/linear.h"
 #include "qkv/autograd/linear_attention.h"
 #include "qkv/autograd/loss.h"
+#include "qkv/autograd/mixing.h"
 #include "qkv/autograd/norm.h"
 #include "qkv/autograd/record.h"
 #include "qkv/autograd/recurrent.h"

@@ -4,6 +4,7 @@
 #include "qkv/autograd/feed_forward.h"
 #include "qkv/autograd/linear.h"
 #include "qkv/autograd/linear_attention.h"
+#include "qkv/autograd/mixing.h"
 #include "qkv/autograd/norm.h"
 #include "qkv/autograd/recurrent.h"
 #include "qkv/autograd/rows.h"
@@ -103,6 +104,18 @@ TEST(Gradients, OfRecurrentCells) {
           values, 1e-3);
       if (lstm) expect_gradients_match([&](inputs v) { return run(v).last.cell; }, values, 1e-3);
     }
+}
+
+TEST(Gradients, OfMixing) {
+  const tensor x = random_tensor({2, 4, 3}, 1), w = random_tensor({3, 3}, 2), b = random_tensor({3}, 3);
+  for (const auto reach : {convolution_reach::past, convolution_reach::centred}) {
+    expect_gradients_match([&](inputs v) { return depthwise_convolution(v[0], v[1], v[2], reach); }, {x, w, b});
+    expect_gradients_match([&](inputs v) { return add(v[0], depthwise_convolution(v[0], v[1], {}, reach)); }, {x, w});
+  }
+  expect_gradients_match([](inputs v) { return fourier_mixing(v[0]); }, {x});
+  expect_gradients_match([](inputs v) { return add(v[0], fourier_mixing(v[0])); }, {x});
+  const rotary_table table = make_rotary_table(9, 4);
+  expect_gradients_match([&](inputs v) { return add(v[0], rotary(v[0], table, 2)); }, {random_tensor({1, 3, 2, 4}, 4)});
 }
 
 TEST(Gradients, OfLosses) {
