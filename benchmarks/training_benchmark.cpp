@@ -4,6 +4,7 @@
 #include "benchmarks/tables.h"
 #include "qkv/io/text_file.h"
 #include "qkv/tokens/characters.h"
+#include "qkv/train/language_modelling.h"
 #include "qkv/train/trainer.h"
 
 namespace qkv::benchmarks {
@@ -39,7 +40,8 @@ std::vector<std::int32_t> random_tokens(long vocabulary) {
 // Losses by step, as {step, loss} pairs.
 nlohmann::json learn(const decoder_config& config, const std::vector<std::int32_t>& tokens, const training_options& o) {
   decoder model(config, o.seed);
-  trainer run(model, tokens, o);
+  const language_modelling task(model, tokens, o);
+  trainer run(task, o);
   nlohmann::json losses = nlohmann::json::array();
   run.on_progress = [&](const training_progress& p) {
     if (p.validated_now) losses.push_back({p.step, p.validation_loss});
@@ -61,7 +63,8 @@ void measure_training(session& s) {
   const training_options how{};
   const auto tokens = random_tokens(config.vocabulary);
   decoder model(config, how.seed);
-  trainer run(model, tokens, how);
+  const language_modelling task(model, tokens, how);
+  trainer run(task, how);
   std::vector<trial> contestants{trial_of([&] { run.step(); })};
   for (trial& one : s.peer_trials(case_of(config, how))) contestants.push_back(std::move(one));
   const turns taken = s.take_turns(contestants);

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <map>
 
 namespace qkv::cli {
 
@@ -38,6 +38,9 @@ row_statistics row_of(const attention_map& map, long layer, long head, long quer
     sum.previous += s == own - 1 ? w : 0;
     sum.first += s == 0 ? w : 0;
     sum.alike += s != own && map.keys[std::size_t(s)] == map.queries[std::size_t(query)] ? w : 0;
+    sum.induction +=
+        s > 0 && s <= own && s - 1 != own && map.keys[std::size_t(s - 1)] == map.queries[std::size_t(query)] ? w : 0;
+    sum.strongest = std::max(sum.strongest, w);
     sum.distance += w * double(std::labs(own - s));
   }
   if (row.seen > 1) sum.evenness = sum.entropy / std::log(double(row.seen));
@@ -45,9 +48,8 @@ row_statistics row_of(const attention_map& map, long layer, long head, long quer
   return row;
 }
 
-// The token with the most weight beyond what an even spread would give it.
 void find_favourite(const attention_map& map, long layer, long head, head_statistics& statistics) {
-  std::map<std::string, std::pair<double, double>> tokens;  // weight, and that of an even spread
+  token_weights tokens;
   double all = 0;
   for (long t = 0; t < long(map.queries.size()); ++t) {
     const long seen = row_of(map, layer, head, t).seen;
@@ -60,16 +62,28 @@ void find_favourite(const attention_map& map, long layer, long head, head_statis
         even += 1.0 / double(seen);
       }
   }
+  set_favourite(tokens, all, statistics);
+}
+
+// What is a mean over queries.
+constexpr double head_statistics::*means[] = {
+    &head_statistics::entropy,  &head_statistics::evenness,  &head_statistics::itself,
+    &head_statistics::previous, &head_statistics::first,     &head_statistics::distance,
+    &head_statistics::alike,    &head_statistics::induction, &head_statistics::strongest};
+
+}  // namespace
+
+void set_favourite(const token_weights& tokens, double queries, head_statistics& statistics) {
   double most = 0;
   for (const auto& [token, weights] : tokens)
     if (weights.first - weights.second > most) {
       most = weights.first - weights.second;
       statistics.favourite = token;
-      statistics.favourite_share = weights.first / all;
+      statistics.favourite_share = weights.first / queries;
     }
 }
 
-}  // namespace
+head_statistics no_choice() { return {.spread = 1, .itself = 1, .strongest = 1, .favourite = {}}; }
 
 head_statistics statistics_of(const attention_map& map, long layer, long head) {
   head_statistics mean;
@@ -80,16 +94,10 @@ head_statistics statistics_of(const attention_map& map, long layer, long head) {
     if (row.seen < 2) continue;
     ++counted;
     even_distance += row.even_distance;
-    for (const auto part :
-         {&head_statistics::entropy, &head_statistics::evenness, &head_statistics::itself, &head_statistics::previous,
-          &head_statistics::first, &head_statistics::distance, &head_statistics::alike})
-      mean.*part += row.sums.*part;
+    for (const auto part : means) mean.*part += row.sums.*part;
   }
-  if (counted == 0) return {.spread = 1, .itself = 1, .favourite = {}};
-  for (const auto part :
-       {&head_statistics::entropy, &head_statistics::evenness, &head_statistics::itself, &head_statistics::previous,
-        &head_statistics::first, &head_statistics::distance, &head_statistics::alike})
-    mean.*part /= double(counted);
+  if (counted == 0) return no_choice();
+  for (const auto part : means) mean.*part /= double(counted);
   mean.spread = std::exp(mean.entropy);
   mean.nearness = even_distance > 0 ? mean.distance * double(counted) / even_distance : 1;
   find_favourite(map, layer, head, mean);
@@ -100,6 +108,7 @@ std::string kind_of(const head_statistics& s, look how) {
   if (s.itself >= 0.5) return "itself";
   if (s.previous >= 0.5) return "previous token";
   if (s.first >= 0.5) return "first token";
+  if (s.induction >= 0.35 && s.induction > s.alike) return "induction";
   if (s.alike >= 0.35) return "same token before";
   if (s.favourite_share >= 0.4) return "looks at " + visible(s.favourite, how);
   if (s.evenness >= 0.9) return "spreads evenly";
@@ -114,6 +123,7 @@ std::string in_words(const head_statistics& s, look how) {
       {"previous token", "Looks mostly at the previous token"},
       {"first token", "Rests mostly on the first token"},
       {"same token before", "Finds the same token earlier in the text"},
+      {"induction", "Looks at what followed the same token earlier in the text"},
       {"spreads evenly", "Spreads almost evenly over all it sees"},
       {"itself and previous", "Looks at the token itself and the one before"},
       {"near tokens", "Looks at near tokens"},

@@ -1,6 +1,8 @@
 // What the heads of a model look at for one text: every weight, and the statistics of every head.
 #pragma once
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/cli/terminal.h"
@@ -35,15 +37,25 @@ struct head_statistics {
   double distance = 0;    ///< tokens between the query and what it looks at
   double nearness = 1;    ///< that distance by the distance of an even spread
   double alike = 0;       ///< weight on earlier tokens that read the same as the query
+  double induction = 0;   ///< weight on tokens that followed one that reads the same (Olsson et al. 2022)
+  double strongest = 0;   ///< weight of the strongest link
   std::string favourite;  ///< the token that it looks at most, as text, by weight beyond an even spread
   double favourite_share = 0;  ///< weight on it
 };
 head_statistics statistics_of(const attention_map&, long layer, long head);
+
+/// Where no query has a choice.
+head_statistics no_choice();
 
 /// A few words that fit under a picture: "previous token", "looks at ␣".
 std::string kind_of(const head_statistics&, look how = look::unicode);
 
 /// One sentence for people: "Looks mostly at the previous token (61%); ...".
 std::string in_words(const head_statistics&, look how = look::unicode);
+
+/// Gives statistics their favourite: of tokens with their weight and that of an even spread, summed over `queries`, the
+/// one with the most weight beyond it.
+using token_weights = std::map<std::string, std::pair<double, double>>;
+void set_favourite(const token_weights& tokens, double queries, head_statistics& statistics);
 
 }  // namespace qkv::cli

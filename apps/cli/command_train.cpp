@@ -1,6 +1,8 @@
 // qkv train: a small model learns to write like a text.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,6 +16,8 @@
 #include "qkv/generate/generate.h"
 #include "qkv/io/atomic_file.h"
 #include "qkv/io/text_file.h"
+#include "qkv/train/checkpoint.h"
+#include "qkv/train/language_modelling.h"
 #include "qkv/train/trainer.h"
 
 namespace qkv::cli {
@@ -38,11 +42,12 @@ class training_session {
         text_(read_text(options.text)),
         state_(beginning()),
         tokens_(encode(state_.vocabulary, options.text, text_)),
-        run_(state_.model, tokens_, state_.facts.training),
+        task_(state_.model, tokens_, state_.facts.training),
+        run_(task_, state_.facts.training),
         curve_(options.curve, options.resume),
         line_(state_.facts.training.seconds, output.quiet) {
-    if (options.resume) run_.resume(state_.facts.step, optimiser_state_);
-    optimiser_state_.clear();
+    if (options.resume) run_.resume(state_.facts.step, resumed_);
+    resumed_.clear();
   }
 
   void train();
@@ -59,9 +64,10 @@ class training_session {
   const train_options& options_;
   const output_options& output_;
   std::string text_;
-  std::vector<std::pair<std::string, tensor>> optimiser_state_;  // of the checkpoint that is resumed
+  named_tensors resumed_;  // what the checkpoint says of the training
   character_model state_;
   std::vector<std::int32_t> tokens_;
+  language_modelling task_;
   trainer run_;
   curve_file curve_;
   progress_line line_;
@@ -80,9 +86,9 @@ character_model training_session::beginning() {
     return {decoder(config, training.seed), std::move(vocabulary), std::move(facts)};
   }
   checkpoint old = load_checkpoint(options_.out);
-  if (old.optimiser_state.empty())
+  if (old.training_state.empty())
     throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  optimiser_state_ = std::move(old.optimiser_state);
+  resumed_ = std::move(old.training_state);
   training_options same = old.facts.training;
   if (options_.steps_given || options_.seconds_given) {
     same.steps = training.steps;
@@ -136,7 +142,7 @@ void training_session::save(const training_progress& p) {
   facts.step = p.step;
   facts.validation_loss = p.validation_loss;
   try {
-    save_checkpoint(options_.out, state_.model, facts, options_.weights_only ? nullptr : &run_.optimiser_state());
+    save_checkpoint(options_.out, state_.model, facts, options_.weights_only ? named_tensors() : run_.state());
   } catch (const file_error& error) {
     if (p.finished) throw;
     line_.clear();
@@ -188,6 +194,50 @@ void training_session::conclude(const training_progress& last, bool stopped) {
   curve_.close();
 }
 
+/// An option that is one of several words, in the order of an enum.
+template <class Choice, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const char* name, Choice& choice, const std::array<const char*, N>& words,
+                        const char* description) {
+  const std::vector<std::string> all(words.begin(), words.end());
+  const auto choose = [&choice, all](const std::string& word) {
+    choice = Choice(std::find(all.begin(), all.end(), word) - all.begin());
+  };
+  return command.add_option_function<std::string>(name, choose, description)
+      ->check(CLI::IsMember(all))
+      ->default_str(all[std::size_t(choice)]);
+}
+
+/// What the model is made of, beside its sizes.
+std::vector<CLI::Option*> add_choices_of_model(CLI::App& command, decoder_config& model) {
+  const auto number = CLI::Range(0L, 1L << 20);
+  return {
+      add_choice(command, "--mixer", model.mixer, mixer_words, "How tokens learn of each other"),
+      command.add_option("--taps", model.taps, "Tokens that the mixer convolution sees")
+          ->check(CLI::Range(1L, 1L << 20))
+          ->capture_default_str(),
+      command.add_option("--window", model.window, "Tokens see that many latest ones; 0: all before them")
+          ->check(number)
+          ->capture_default_str(),
+      add_choice(command, "--positions", model.positions, position_words, "How places are told"),
+      command
+          .add_option("--position-range", model.position_range,
+                      "Buckets of relative, distances of local positions; 0: 32 and 16")
+          ->check(number)
+          ->capture_default_str(),
+      command.add_option("--key-heads", model.key_heads, "Heads of keys and values, shared in groups; 0: all")
+          ->check(number)
+          ->capture_default_str(),
+      add_choice(command, "--shared-projections", model.shared_projections, shared_projections_words,
+                 "Which of the projections of attention are one"),
+      command
+          .add_option("--query-context", model.query_context,
+                      "Queries see that many latest tokens through a filter; 0: their own")
+          ->check(number)
+          ->capture_default_str(),
+      command.add_flag("--adapted-keys", model.adapted_keys, "Keys adapt to the query, in a second pass"),
+  };
+}
+
 }  // namespace
 
 void add_train(CLI::App& program) {
@@ -232,6 +282,7 @@ void add_train(CLI::App& program) {
       command.add_option("--seed", training.seed, "Of weights, data order and dropout")->capture_default_str(),
   };
   for (CLI::Option* size : sizes) command.get_option("--resume")->excludes(size);
+  for (CLI::Option* choice : add_choices_of_model(command, model)) command.get_option("--resume")->excludes(choice);
   command.add_option("--curve", options->curve, "Write a line of JSON for every report: the learning curve")
       ->check(file_name());
   command.add_option("--validate-every", training.validate_every, "Steps between validations; 0: only at the end")

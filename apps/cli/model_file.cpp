@@ -46,8 +46,9 @@ std::vector<std::int32_t> encode(const character_vocabulary& vocabulary, const s
 std::string in_words(const decoder& model) {
   const decoder_config& config = model.config();
   const auto parameters = double(nn::count_parameters(model));
-  return fmt::format("{} layers of {} heads, width {}, context {}, {}", config.layers, config.heads, config.width,
-                     config.context,
+  const bool attends = config.mixer == nn::mixer_kind::attention;
+  const std::string mixing = attends ? fmt::format("{} heads", config.heads) : mixer_words[std::size_t(config.mixer)];
+  return fmt::format("{} layers of {}, width {}, context {}, {}", config.layers, mixing, config.width, config.context,
                      parameters < 1e5 ? fmt::format("{:.0f} parameters", parameters)
                                       : fmt::format("{:.2f} million parameters", parameters / 1e6));
 }

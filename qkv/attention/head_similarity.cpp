@@ -10,12 +10,27 @@
 namespace qkv {
 namespace {
 
-/// Inner products of the heads' weights in one block of queries, added to products [H, H].
-void add_products(const std::vector<float>& dense, long heads, long numbers, std::vector<double>& products) {
+struct key_range {
+  long from = 0, to = 0;
+};
+
+/// The keys that a block of queries may have links to.
+key_range live_keys(const forward_work& w) {
+  if (w.run_count == 0) return {};
+  return {w.runs[0].from * w.key_block, std::min(w.runs[w.run_count - 1].to * w.key_block, w.where.all_keys)};
+}
+
+/// Inner products of the heads' weights in one block of queries, dense [heads, rows, all], added to products [H, H].
+void add_products(const std::vector<float>& dense, const std::vector<key_range>& live, long rows, long all,
+                  std::vector<double>& products) {
+  const long heads = long(live.size());
   parallel_for(heads, [&](long a, int) {
     for (long b = a; b < heads; ++b) {
+      const float *x = dense.data() + a * rows * all, *y = dense.data() + b * rows * all;
+      const long from = std::max(live[a].from, live[b].from), to = std::min(live[a].to, live[b].to);
       double sum = 0;
-      for (long n = 0; n < numbers; ++n) sum += double(dense[a * numbers + n]) * dense[b * numbers + n];
+      for (const float* end = x + rows * all; x != end; x += all, y += all)
+        for (long n = from; n < to; ++n) sum += double(x[n]) * y[n];
       products[a * heads + b] += sum;
     }
   });
@@ -30,19 +45,21 @@ tensor head_similarity_with(const formula& f, const tensor& q, const tensor& k, 
   const long H = q.dim(2), N = long(all.size());
   std::vector<std::vector<double>> products(N, std::vector<double>(H * H));
   std::vector<float> dense(H * forward_query_side * k.dim(1));
+  std::vector<key_range> live(H);
   workspace w;
   const prepared_problem prepared = prepare(f, x, w.inside());
   visit_heads(
       f, x, prepared,
       [&](const forward_work& scores, const sequence& s) {
         float* const mine = dense.data() + scores.where.head * forward_query_side * s.keys;
+        live[scores.where.head] = live_keys(scores);
         std::fill(mine + scores.where.rows * s.keys, mine + forward_query_side * s.keys, 0.f);  // the last block's lack
         statistics_work work{};
         work.scores = &scores;
         work.dense = mine;
         statistics_kernels_now().query_block(work);
       },
-      [&](const sequence& s) { add_products(dense, H, forward_query_side * s.keys, products[s.number]); }, w.inside());
+      [&](const sequence& s) { add_products(dense, live, forward_query_side, s.keys, products[s.number]); }, w.inside());
 
   tensor similarity({N, H, H});
   for (long n = 0; n < N; ++n)

@@ -135,9 +135,16 @@ class told_rows : query_scores {
     const long i = w.where.row + row - m.row;
     if (i < 0 || i >= m.rows) return;
     float* const cells = m.sums + i * m.down / m.rows * m.across;
+    const auto first_key_of = [&](long cell) { return (cell * m.keys + m.across - 1) / m.across; };
     each([&](float* at, long key) {
-      for (long lane = 0; lane < width; ++lane)
-        if (const long j = key + lane - m.key; j >= 0 && j < m.keys) cells[j * m.across / m.keys] += at[lane];
+      const long j = key - m.key, end = j + width < m.keys ? j + width : m.keys;
+      if (end <= 0 || j >= m.keys) return;
+      const long first = j > 0 ? j : 0;
+      long cell = first * m.across / m.keys, next = first_key_of(cell + 1);
+      for (long n = first; n < end; ++n) {
+        if (n == next) next = first_key_of(++cell + 1);
+        cells[cell] += at[n - j];
+      }
     });
   }
   void tell_dense() const {

@@ -93,17 +93,20 @@ tensor attention_values(const tensor& q, const tensor& k, const tensor& v, const
 
 namespace {
 
-tensor some_heads(const tensor& joint, const joint_heads& heads, long from, long to) {
-  return joint.reshape({joint.dim(0), joint.dim(1), heads.heads + 2 * heads.key_heads, heads.width}).slice(2, from, to);
+/// Heads from .. to of a product that holds them side by side: a view.
+tensor some_heads(const tensor& product, long width, long from, long to) {
+  return product.reshape({product.dim(0), product.dim(1), product.dim(2) / width, width}).slice(2, from, to);
 }
 
 }  // namespace
 
-tensor joint_heads::queries(const tensor& joint) const { return some_heads(joint, *this, 0, heads); }
-tensor joint_heads::keys(const tensor& joint) const { return some_heads(joint, *this, heads, heads + key_heads); }
+tensor joint_heads::queries(const tensor& joint) const { return some_heads(joint, width, 0, heads); }
+tensor joint_heads::keys(const tensor& joint) const { return some_heads(joint, width, heads, heads + key_heads); }
 tensor joint_heads::values(const tensor& joint) const {
-  return some_heads(joint, *this, heads + key_heads, heads + 2 * key_heads);
+  return some_heads(joint, width, heads + key_heads, heads + 2 * key_heads);
 }
+tensor joint_heads::keys_of(const tensor& links) const { return some_heads(links, width, 0, key_heads); }
+tensor joint_heads::values_of(const tensor& links) const { return some_heads(links, width, key_heads, 2 * key_heads); }
 
 variable self_attention(const variable& joint, const joint_heads& heads, const attention_parts& parts,
                         const rotary_table* turn) {
@@ -127,6 +130,32 @@ variable self_attention(const variable& joint, const joint_heads& heads, const a
                   if (!turn.cosine.empty()) rotary_backward_into(dq, dq, turn), rotary_backward_into(dk, dk, turn);
                   into.add(0, djoint);
                   add_learned(parts, learned, 1, into);
+                });
+}
+
+variable cross_attention(const variable& queries, const variable& links, const joint_heads& heads,
+                         const attention_parts& parts) {
+  if (queries.value().rank() != 3 || queries.dim(2) != heads.heads * heads.width || links.value().rank() != 3 ||
+      links.dim(2) != 2 * heads.key_heads * heads.width) {
+    refuse("cross_attention",
+           "queries [B, T, " + std::to_string(heads.heads * heads.width) + "] and links [B, S, " +
+               std::to_string(2 * heads.key_heads * heads.width) + "]",
+           to_string(queries.shape()) + " and " + to_string(links.shape()));
+  }
+  const tensor q = some_heads(queries.value(), heads.width, 0, heads.heads), k = heads.keys_of(links.value()),
+               v = heads.values_of(links.value());
+  const attended done = attend(q, k, v, parts);
+  std::vector<variable> inputs{queries, links};
+  inputs.insert(inputs.end(), parts.learned.begin(), parts.learned.end());
+  return record("cross_attention", done.out.reshape(queries.shape()), inputs,
+                [q, k, v, heads, done, parts = without_history(parts), queries_shape = queries.shape(),
+                 links_shape = links.shape()](const tensor& dout, const gradient_sink& into) {
+                  const tensor dq = tensor::uninitialized(queries_shape), dlinks = tensor::uninitialized(links_shape);
+                  const auto learned =
+                      attend_backward(q, k, v, parts, done, dout.reshape(done.out.shape()), dq.reshape(q.shape()),
+                                      heads.keys_of(dlinks), heads.values_of(dlinks));
+                  into.add(0, dq), into.add(1, dlinks);
+                  add_learned(parts, learned, 2, into);
                 });
 }
 

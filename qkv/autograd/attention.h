@@ -46,6 +46,10 @@ struct joint_heads {
   tensor queries(const tensor& joint) const;  ///< [B, T, H, D]
   tensor keys(const tensor& joint) const;     ///< [B, T, G, D]
   tensor values(const tensor& joint) const;   ///< [B, T, G, D]
+
+  // Views of the keys and values of another text, [B, S, 2 G D].
+  tensor keys_of(const tensor& links) const;    ///< [B, S, G, D]
+  tensor values_of(const tensor& links) const;  ///< [B, S, G, D]
 };
 
 /// Attention of tokens to each other, straight from one joint product: no copies of its three parts, and one gradient.
@@ -54,6 +58,11 @@ struct joint_heads {
 /// @returns [B, T, H D]
 variable self_attention(const variable& joint, const joint_heads& heads, const attention_parts& parts,
                         const rotary_table* rotary = nullptr);
+
+/// Attention of one text to another, whose keys and values lie side by side in one product.
+/// @param queries  [B, T, H D]   @param links  [B, S, 2 G D]   @returns [B, T, H D]
+variable cross_attention(const variable& queries, const variable& links, const joint_heads& heads,
+                         const attention_parts& parts);
 
 /// The values alone, for decoding and for looking: q [B, T, H, D], k and v [B, S, G, D]; returns [B, T, H, D].
 tensor attention_values(const tensor& q, const tensor& k, const tensor& v, const attention_parts& parts);

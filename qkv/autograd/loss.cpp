@@ -20,24 +20,24 @@ variable reduced(const char* operation, double value, const variable& x, double 
 
 }  // namespace
 
-variable cross_entropy(const variable& logits, const tensor& targets, long ignore_index) {
-  const auto forward = cross_entropy(logits.value(), targets, ignore_index);
+variable cross_entropy(const variable& logits, const tensor& targets, const cross_entropy_options& options) {
+  const auto forward = cross_entropy(logits.value(), targets, options);
   return record("cross_entropy", scalar_tensor(forward.loss), {logits},
-                [logits = logits.value(), targets, forward, ignore_index](const tensor& dy, const gradient_sink& into) {
+                [logits = logits.value(), targets, forward, options](const tensor& dy, const gradient_sink& into) {
                   const tensor dlogits = tensor::uninitialized(logits.shape());
-                  cross_entropy_backward_into(dlogits, logits, targets, forward, number_in(dy), ignore_index);
+                  cross_entropy_backward_into(dlogits, logits, targets, forward, number_in(dy), options);
                   into.add(0, dlogits);
                 });
 }
 
-variable linear_cross_entropy(const variable& x, const variable& weight, const tensor& targets, long ignore_index) {
+variable linear_cross_entropy(const variable& x, const variable& weight, const tensor& targets,
+                              const cross_entropy_options& options) {
   if (!recording({x, weight})) {
-    return variable(scalar_tensor(linear_cross_entropy(x.value(), weight.value(), targets, ignore_index).loss));
+    return variable(scalar_tensor(linear_cross_entropy(x.value(), weight.value(), targets, options).loss));
   }
   const tensor dx = x.wants_gradient() ? tensor::uninitialized(x.shape()) : tensor();
   const tensor dweight = weight.wants_gradient() ? tensor(weight.shape()) : tensor();
-  const auto forward =
-      linear_cross_entropy_with_gradients(dx, dweight, x.value(), weight.value(), targets, 1, ignore_index);
+  const auto forward = linear_cross_entropy_with_gradients(dx, dweight, x.value(), weight.value(), targets, 1, options);
   return record("linear_cross_entropy", scalar_tensor(forward.loss), {x, weight},
                 [dx, dweight](const tensor& dy, const gradient_sink& into) {
                   const float factor = number_in(dy);

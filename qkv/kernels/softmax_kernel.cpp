@@ -43,14 +43,18 @@ float log_sum_exp(const float* x, long n) {
   return most + logarithm[0];
 }
 
-void scaled_softmax(float* dx, const float* x, float log_sum_exp_of_row, float factor, long n) {
+void scaled_softmax(float* dx, const float* x, float log_sum_exp_of_row, float factor, float less, long n) {
   for_lanes(n, [&](long j, auto part) {
-    store_part(dx + j, number(factor) * exp(load_part(x + j, part) - number(log_sum_exp_of_row)), part);
+    store_part(dx + j, number(factor) * exp(load_part(x + j, part) - number(log_sum_exp_of_row)) - number(less), part);
   });
+}
+
+float sum(const float* x, long n) {
+  return sum_of(n, [&](long j, auto part) { return load_part(x + j, part); });
 }
 
 }  // namespace
 
-extern const softmax_kernels softmax_rows = {softmax, softmax_backward, log_sum_exp, scaled_softmax};
+extern const softmax_kernels softmax_rows = {softmax, softmax_backward, log_sum_exp, scaled_softmax, sum};
 
 }  // namespace qkv::QKV_INSTRUCTION_SET

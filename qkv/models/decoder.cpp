@@ -172,13 +172,12 @@ std::vector<nn::attention_inputs> decoder::links(const tensor& tokens) const {
 }
 
 tensor decoder::attention_weights(const nn::attention_inputs& layer) const {
-  // Values that say which key they belong to: the blend of unit vectors is the weights themselves.
-  const long batch = layer.keys.dim(0), tokens = layer.keys.dim(1), key_heads = layer.keys.dim(2);
-  const tensor units({batch, tokens, key_heads, tokens});
-  for (long b = 0; b < batch; ++b)
-    for (long t = 0; t < tokens; ++t)
-      for (long g = 0; g < key_heads; ++g) units.at<float>(b, t, g, t) = 1;
-  return attention_values(layer.queries, layer.keys, units, layer.parts).transpose(1, 2);
+  return blocks_.front().mixer.attention()->weights(layer);
+}
+
+std::shared_ptr<const formula> decoder::even_rule() const {
+  if (config_.window > 0) return make_formula(causal & sliding_window(config_.window), uniform);
+  return make_formula(causal, uniform);
 }
 
 }  // namespace qkv

@@ -52,6 +52,9 @@ class decoder {
   /// How the heads of `layer` weigh: row i of [B, H, T, T] holds what token i looks at, and sums to one.
   /// Cost: T x T numbers, for looking at; the model itself never makes them.
   tensor attention_weights(const nn::attention_inputs& layer) const;
+  /// The rule that would weigh all that a token sees alike, to compare with what links()[layer].parts say, for
+  /// qkv/attention/statistics.h, which answers without T x T numbers.
+  std::shared_ptr<const formula> even_rule() const;
 
   /// Names as in PyTorch: tokens.weight, positions.weight, blocks.0.norm1.weight, blocks.0.attention.joint.weight, ...
   template <class F>

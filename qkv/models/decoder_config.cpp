@@ -18,16 +18,15 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("width", c.width);
   see("hidden", c.hidden);
   see("window", c.window);
-  see("mixer", c.mixer, std::array{"attention", "uniform", "mlp", "convolution", "fourier", "linear_attention", "gru"});
+  see("mixer", c.mixer, mixer_words);
   see("taps", c.taps);
-  see("shared_projections", c.shared_projections, std::array{"none", "query_key", "all"});
+  see("shared_projections", c.shared_projections, shared_projections_words);
   see("query_context", c.query_context);
   see("adapted_keys", c.adapted_keys);
-  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu"});
+  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
   see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
   see("norms", c.norms, std::array{"before", "after"});
-  see("positions", c.positions,
-      std::array{"none", "learned", "sinusoidal", "fourier", "rotary", "alibi", "relative", "local"});
+  see("positions", c.positions, position_words);
   see("position_base", c.position_base);
   see("position_range", c.position_range);
   see("dropout", c.dropout);

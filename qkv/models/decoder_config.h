@@ -1,11 +1,19 @@
 // The numbers and choices that make a decoder, and their text form inside a checkpoint.
 #pragma once
+#include <array>
 #include <string>
 
 #include "qkv/nn/block.h"
 #include "qkv/nn/positions.h"
 
 namespace qkv {
+
+// The words for choices, in the order of their enums.
+inline constexpr std::array mixer_words{"attention", "uniform",          "mlp", "convolution",
+                                        "fourier",   "linear_attention", "gru"};
+inline constexpr std::array position_words{"none",   "learned", "sinusoidal", "fourier",
+                                           "rotary", "alibi",   "relative",   "local"};
+inline constexpr std::array shared_projections_words{"none", "query_key", "all"};
 
 struct decoder_config {
   long vocabulary = 0;

@@ -1,3 +1,5 @@
 // The front door of the models: one file an architecture.
 #pragma once
 #include "qkv/models/decoder.h"
+#include "qkv/models/encoder_classifier.h"
+#include "qkv/models/masked_language_model.h"

@@ -1,15 +1,11 @@
 // One layer of a transformer: tokens look at each other, then each is worked on by itself.  Both steps add to what was
 // there (residual: He et al. 2016), so that nothing known before has to be learned again.
 #pragma once
-#include "qkv/nn/dropout.h"
 #include "qkv/nn/feed_forward.h"
-#include "qkv/nn/norm.h"
+#include "qkv/nn/residual_step.h"
 #include "qkv/nn/token_mixer.h"
 
 namespace qkv::nn {
-
-/// before: x + f(norm(x)) (pre-norm: Xiong et al. 2020, GPT-2); after: norm(x + f(x)) (post-norm: Vaswani et al. 2017).
-enum class norm_place { before, after };
 
 struct block {
   norm_place place = norm_place::before;
@@ -18,8 +14,8 @@ struct block {
   feed_forward update;
   dropout dropout1, dropout2;
 
-  /// x [B, T, C] to [B, T, C].
-  variable operator()(const variable& x, const forward_mode& mode) const;
+  /// x [B, T, C] to [B, T, C].   @param own  how sequences lie in x, where they are ragged
+  variable operator()(const variable& x, const forward_mode& mode, const sequences& own = {}) const;
   /// The same for tokens that continue those that the state has read; values only.
   variable continued(const variable& x, mixer_state& state) const;
   mixer_state make_state(long sequences, long capacity) const { return mixer.make_state(sequences, capacity); }

@@ -12,7 +12,8 @@ feed_forward::feed_forward(feed_forward_kind which, long width, long hidden, boo
 
 variable feed_forward::operator()(const variable& x, const variable& residual) const {
   if (kind == feed_forward_kind::swiglu) return down(swiglu(up(x)), residual);
-  return qkv::feed_forward(x, up.weight, up.bias, down.weight, down.bias, residual, activation::gelu);
+  const activation f = kind == feed_forward_kind::relu ? activation::relu : activation::gelu;
+  return qkv::feed_forward(x, up.weight, up.bias, down.weight, down.bias, residual, f);
 }
 
 }  // namespace qkv::nn

@@ -5,10 +5,11 @@
 
 namespace qkv::nn {
 
-enum class feed_forward_kind { gelu, swiglu };
+enum class feed_forward_kind { gelu, swiglu, relu };
 
-/// gelu:   down(gelu(up(x)))                (Vaswani et al. 2017, eq. 2, with Hendrycks & Gimpel's GELU)
+/// gelu:   down(gelu(up(x)))                (the paper's with Hendrycks & Gimpel's GELU, as in GPT-2 and BERT)
 /// swiglu: down(silu(gate(x)) * up(x))      (Shazeer 2020); gate and up are the two halves of one product
+/// relu:   down(relu(up(x)))                (Vaswani et al. 2017, eq. 2)
 ///
 ///   x [..., C]   up.weight [F, C], or [2 F, C] for swiglu   down.weight [C, F]
 struct feed_forward {

@@ -27,4 +27,24 @@ void key_value_cache::shorten(long length) {
   length_ = length;
 }
 
+namespace {
+
+tensor chosen(const tensor& from, std::span<const long> rows, long length) {
+  const tensor to = tensor::uninitialized({long(rows.size()), from.dim(1), from.dim(2), from.dim(3)});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < 0 || rows[i] >= from.dim(0)) {
+      refuse("key_value_cache", "rows below " + std::to_string(from.dim(0)), std::to_string(rows[i]));
+    }
+    to.select(0, long(i)).slice(0, 0, length).copy_from(from.select(0, rows[i]).slice(0, 0, length));
+  }
+  return to;
+}
+
+}  // namespace
+
+void key_value_cache::choose(std::span<const long> rows) {
+  keys_ = chosen(keys_, rows, length_);
+  values_ = chosen(values_, rows, length_);
+}
+
 }  // namespace qkv::nn

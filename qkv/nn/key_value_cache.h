@@ -1,5 +1,7 @@
 // What one attention layer remembers of the tokens it has read, so that the next one costs a row and not a matrix.
 #pragma once
+#include <span>
+
 #include "qkv/tensor/tensor.h"
 
 namespace qkv::nn {
@@ -17,6 +19,9 @@ class key_value_cache {
   void append(const tensor& k, const tensor& v);
   /// Forgets all but the first `length` tokens.
   void shorten(long length);
+
+  /// Goes on with the sequences of these rows, which may repeat and may be fewer or more (beam search).
+  void choose(std::span<const long> rows);
 
   tensor keys() const { return keys_.slice(1, 0, length_); }      ///< [B, length, G, D], a view
   tensor values() const { return values_.slice(1, 0, length_); }  ///< [B, length, G, D], a view

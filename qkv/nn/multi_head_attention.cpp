@@ -3,6 +3,7 @@
 #include "qkv/autograd/elementwise.h"
 #include "qkv/autograd/mixing.h"
 #include "qkv/autograd/views.h"
+#include "qkv/nn/ragged.h"
 
 namespace qkv::nn {
 namespace {
@@ -33,6 +34,15 @@ linear joint_layer(const attention_options& o, const joint_heads& heads, initial
   return linear(o.width, projected_width(heads, o.shared), o.biases, init, init.deviation);
 }
 
+/// Values that say which key they belong to: the blend of unit vectors is the weights themselves.
+tensor unit_values(long batch, long keys, long key_heads) {
+  const tensor units({batch, keys, key_heads, keys});
+  for (long b = 0; b < batch; ++b)
+    for (long t = 0; t < keys; ++t)
+      for (long g = 0; g < key_heads; ++g) units.at<float>(b, t, g, t) = 1;
+  return units;
+}
+
 /// Rows from .. to of a linear layer, applied: one of the projections that the joint product holds.
 variable project_rows(const linear& layer, const variable& x, long from, long to) {
   return qkv::linear(x, slice(layer.weight, 0, from, to),
@@ -60,38 +70,88 @@ multi_head_attention::multi_head_attention(const attention_options& o, initialis
   if (o.adapted_keys) adapt = linear(o.width, o.width, o.biases, init, init.deviation);
 }
 
-variable multi_head_attention::operator()(const variable& x, const variable& residual) const {
-  if (context.empty() && adapt.weight.empty() && shared == shared_projections::none) {
-    return out(self_attention(joint(x), heads, parts, rotary.cosine.empty() ? nullptr : &rotary), residual);
+attention_parts multi_head_attention::parts_of(const sequences& ragged) const {
+  attention_parts these = parts;
+  if (ragged.how != sequences::whole) these.ragged = ragged;
+  return these;
+}
+
+variable multi_head_attention::operator()(const variable& x, const variable& residual, const sequences& ragged) const {
+  if (plain()) {
+    return out(self_attention(joint(x), heads, parts_of(ragged), rotary.cosine.empty() ? nullptr : &rotary), residual);
   }
-  projections p = project(query_input(x), x);
+  projections p = project(query_input(x, ragged), x);
   turn(p, 0);
-  return out(blend(p), residual);
+  return out(blend(p, parts_of(ragged)), residual);
 }
 
-variable multi_head_attention::over(const variable& x, const variable& memory, const variable& residual) const {
-  return out(blend(project(query_input(x), memory)), residual);
+variable multi_head_attention::over(const variable& x, const variable& memory, const variable& residual,
+                                    const sequences& ragged) const {
+  if (plain()) {
+    const long q = heads.heads * heads.width;
+    const variable queries = project_rows(joint, x, 0, q), links = project_rows(joint, memory, q, heads.joint_width());
+    return out(cross_attention(queries, links, heads, parts_of(ragged)), residual);
+  }
+  return out(blend(project(query_input(x, ragged), memory), parts_of(ragged)), residual);
 }
 
-variable multi_head_attention::query_input(const variable& x) const {
-  return context.empty() ? x : depthwise_convolution(x, context, variable(), convolution_reach::past);
+variable multi_head_attention::over(const variable& x, const memory_links& memory, const variable& residual,
+                                    const sequences& ragged) const {
+  const no_gradient values_only;
+  need_no_context("over");
+  const projections p{some_heads(x, 0, heads.heads), variable(memory.keys), variable(memory.values)};
+  return out(blend(p, parts_of(ragged)), residual);
+}
+
+memory_links multi_head_attention::memory_of(const variable& memory) const {
+  const no_gradient values_only;
+  if (shared == shared_projections::none) {
+    const tensor links = project_rows(joint, memory, heads.heads * heads.width, heads.joint_width()).value();
+    return {heads.keys_of(links), heads.values_of(links)};
+  }
+  return {some_heads(memory, first_key(), heads.key_heads).value(),
+          some_heads(memory, first_value(), heads.key_heads).value()};
+}
+
+tensor multi_head_attention::weights_over(const variable& x, const variable& memory) const {
+  const no_gradient values_only;
+  const projections p = project(query_input(x, {}), memory);
+  const tensor units = unit_values(memory.dim(0), memory.dim(1), heads.key_heads);
+  return attention_values(meeting(p, parts).value(), p.k.value(), units, parts).transpose(1, 2);
+}
+
+tensor multi_head_attention::weights(const attention_inputs& in) const {
+  const tensor units = unit_values(in.keys.dim(0), in.keys.dim(1), heads.key_heads);
+  return attention_values(in.queries, in.keys, units, in.parts).transpose(1, 2);
+}
+
+void multi_head_attention::need_no_context(const char* place) const {
+  if (!context.empty()) {
+    refuse(place, "queries of tokens by themselves, where tokens come one by one", "a query context");
+  }
+}
+
+variable multi_head_attention::query_input(const variable& x, const sequences& ragged) const {
+  if (context.empty()) return x;
+  return each_sequence("multi_head_attention", x, ragged, [&](const variable& one) {
+    return depthwise_convolution(one, context, variable(), convolution_reach::past);
+  });
+}
+
+variable multi_head_attention::some_heads(const variable& x, long first, long count) const {
+  const variable y = project_rows(joint, x, first * heads.width, (first + count) * heads.width);
+  return reshape(y, {x.dim(0), x.dim(1), count, heads.width});
 }
 
 multi_head_attention::projections multi_head_attention::project(const variable& from, const variable& memory) const {
-  const long queries = heads.heads, keys = heads.key_heads;
-  const long first_key = shared == shared_projections::none ? queries : 0;
-  const long first_value = shared == shared_projections::all ? 0 : first_key + keys;
   if (from.value().same_as(memory.value())) {  // one product for all three
     const long rows = joint.weight.dim(0) / heads.width;
     const variable all = reshape(joint(from), {from.dim(0), from.dim(1), rows, heads.width});
-    return {slice(all, 2, 0, queries), slice(all, 2, first_key, first_key + keys),
-            slice(all, 2, first_value, first_value + keys)};
+    const auto part = [&](long first, long count) { return slice(all, 2, first, first + count); };
+    return {part(0, heads.heads), part(first_key(), heads.key_heads), part(first_value(), heads.key_heads)};
   }
-  const auto some_heads = [&](const variable& x, long first, long count) {
-    const variable y = project_rows(joint, x, first * heads.width, (first + count) * heads.width);
-    return reshape(y, {x.dim(0), x.dim(1), count, heads.width});
-  };
-  return {some_heads(from, 0, queries), some_heads(memory, first_key, keys), some_heads(memory, first_value, keys)};
+  return {some_heads(from, 0, heads.heads), some_heads(memory, first_key(), heads.key_heads),
+          some_heads(memory, first_value(), heads.key_heads)};
 }
 
 void multi_head_attention::turn(projections& p, long first) const {
@@ -104,18 +164,19 @@ variable multi_head_attention::adapted(const variable& q, const variable& found)
   return multiply(q, reshape(weights, q.shape()));
 }
 
-variable multi_head_attention::blend(const projections& p) const {
-  variable found = attention(p.q, p.k, p.v, parts);
-  if (!adapt.weight.empty()) found = attention(adapted(p.q, found), p.k, p.v, parts);  // the second pass
-  return heads_as_one(found);
+variable multi_head_attention::meeting(const projections& p, const attention_parts& how) const {
+  return adapt.weight.empty() ? p.q : adapted(p.q, attention(p.q, p.k, p.v, how));
+}
+
+variable multi_head_attention::blend(const projections& p, const attention_parts& how) const {
+  return heads_as_one(attention(meeting(p, how), p.k, p.v, how));
 }
 
 attention_inputs multi_head_attention::inputs(const variable& x) const {
   const no_gradient values_only;
-  projections p = project(query_input(x), x);
+  projections p = project(query_input(x, {}), x);
   turn(p, 0);
-  if (!adapt.weight.empty()) p.q = adapted(p.q, attention(p.q, p.k, p.v, parts));
-  return {p.q.value(), p.k.value(), p.v.value(), parts};
+  return {meeting(p, parts).value(), p.k.value(), p.v.value(), parts};
 }
 
 mixer_state multi_head_attention::make_state(long sequences, long capacity) const {
@@ -127,19 +188,27 @@ mixer_state multi_head_attention::make_state(long sequences, long capacity) cons
 
 variable multi_head_attention::continued(const variable& x, mixer_state& state, const variable& residual) const {
   const no_gradient values_only;
-  const long first = state.length(), tokens = x.dim(1);
+  const long tokens = x.dim(1);
   state.lengthen(tokens);
-  variable from = x;
-  if (!context.empty()) {
-    state.history.append(x.value());
-    const tensor seen = query_input(variable(state.history.latest(tokens + context.dim(0) - 1))).value();
-    from = variable(seen.slice(1, seen.dim(1) - tokens, seen.dim(1)));
-  }
+  if (context.empty()) return continued_from(x, x, state.keys_and_values, residual);
+  state.history.append(x.value());
+  const tensor seen = query_input(variable(state.history.latest(tokens + context.dim(0) - 1)), {}).value();
+  return continued_from(variable(seen.slice(1, seen.dim(1) - tokens, seen.dim(1))), x, state.keys_and_values, residual);
+}
+
+variable multi_head_attention::continued(const variable& x, key_value_cache& cache, const variable& residual) const {
+  const no_gradient values_only;
+  need_no_context("continued");
+  return continued_from(x, x, cache, residual);
+}
+
+variable multi_head_attention::continued_from(const variable& from, const variable& x, key_value_cache& cache,
+                                              const variable& residual) const {
   projections p = project(from, x);
-  turn(p, first);
-  state.keys_and_values.append(p.k.value(), p.v.value());
-  p.k = variable(state.keys_and_values.keys()), p.v = variable(state.keys_and_values.values());
-  return out(blend(p), residual);
+  turn(p, cache.length());
+  cache.append(p.k.value(), p.v.value());
+  p.k = variable(cache.keys()), p.v = variable(cache.values());
+  return out(blend(p, parts), residual);
 }
 
 }  // namespace qkv::nn

@@ -40,7 +40,15 @@ struct attention_inputs {
   attention_parts parts;  ///< how they are blended
 };
 
+/// Keys and values of another text, made once for all that looks at it.
+struct memory_links {
+  tensor keys;    ///< [B, S, G, D]
+  tensor values;  ///< [B, S, G, D]
+};
+
 /// Source: Vaswani et al. 2017, section 3.2.2.
+///
+/// Where sequences lie ragged in a batch (qkv/attention/layout.h), the calls take that as their last argument.
 ///
 ///   B sequences   T tokens   C width   H heads   G key heads   D = C / H
 ///   joint.weight [(H + 2 G) D, C]: the three projections as one product; shared ones are there once
@@ -64,15 +72,29 @@ struct multi_head_attention {
   multi_head_attention(const attention_options& options, initialisation& init, attention_parts given);
 
   /// residual + attention of x [B, T, C] to itself; an empty residual is left out.
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& ragged = {}) const;
   /// Attention of x [B, T, C] to memory [B, S, C].
-  variable over(const variable& x, const variable& memory, const variable& residual = {}) const;
+  variable over(const variable& x, const variable& memory, const variable& residual = {},
+                const sequences& ragged = {}) const;
+  /// The same for a memory whose keys and values are made already; values only.
+  /// @throws shape_error with a query context, of which a token by itself knows nothing
+  variable over(const variable& x, const memory_links& memory, const variable& residual = {},
+                const sequences& ragged = {}) const;
+  memory_links memory_of(const variable& memory) const;
+  /// How x [B, T, C] weighs memory [B, S, C]: [B, H, T, S].  For looking at; the model itself never makes them.
+  tensor weights_over(const variable& x, const variable& memory) const;
   mixer_state make_state(long sequences, long capacity) const;
   /// Attention of x [B, T, C] to the tokens that the state has read and to itself; the state grows.  Values only.
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
+  /// The same with keys and values alone remembered.   @throws shape_error with a query context, which needs more
+  variable continued(const variable& x, key_value_cache& cache, const variable& residual) const;
 
   /// What the heads look with and look at, for x [B, T, C].  Values only.
   attention_inputs inputs(const variable& x) const;
+  /// How those queries weigh those keys: [B, H, T, T].  For looking at; the model itself never makes them.
+  tensor weights(const attention_inputs& in) const;
+  /// The parts for sequences that lie so.
+  attention_parts parts_of(const sequences& ragged) const;
 
   template <class F>
   void visit(const std::string& prefix, F&& see) const {
@@ -91,12 +113,24 @@ struct multi_head_attention {
   projections project(const variable& from, const variable& memory) const;
   /// Rotary positions that count from `first`.
   void turn(projections& p, long first) const;
+  /// The first head of keys and of values in the joint product.
+  long first_key() const { return shared == shared_projections::none ? heads.heads : 0; }
+  long first_value() const { return shared == shared_projections::all ? 0 : first_key() + heads.key_heads; }
+  /// Some heads of the joint product of x: [B, T, count, D].
+  variable some_heads(const variable& x, long first, long count) const;
+  /// Whether no option asks for more than the joint product and one attention.
+  bool plain() const { return context.empty() && adapt.weight.empty() && shared == shared_projections::none; }
+  void need_no_context(const char* place) const;
   /// The tokens as queries see them.
-  variable query_input(const variable& x) const;
+  variable query_input(const variable& x, const sequences& ragged) const;
   /// Queries to which the keys have adapted, given what they found.
   variable adapted(const variable& q, const variable& found) const;
+  /// Queries as they meet the keys: adapted, where the options say so.
+  variable meeting(const projections& p, const attention_parts& how) const;
   /// [B, T, H D]
-  variable blend(const projections& p) const;
+  variable blend(const projections& p, const attention_parts& how) const;
+  variable continued_from(const variable& from, const variable& x, key_value_cache& cache,
+                          const variable& residual) const;
 };
 
 }  // namespace qkv::nn

@@ -27,8 +27,9 @@ class token_mixer {
   /// The mixer, when it is attention; else null.
   const multi_head_attention* attention() const { return std::get_if<multi_head_attention>(&which_); }
 
-  variable operator()(const variable& x, const variable& residual = {}) const {
-    return std::visit([&](const auto& mixer) { return mixer(x, residual); }, which_);
+  /// @param own  how sequences lie in x, where they are ragged; padded ones only of attention and uniform blending
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const {
+    return std::visit([&](const auto& mixer) { return mixer(x, residual, own); }, which_);
   }
   /// What it remembers while it reads on: of so many sequences, up to `capacity` tokens each.
   mixer_state make_state(long sequences, long capacity) const {

@@ -5,6 +5,7 @@
 #include "qkv/autograd/linear_attention.h"
 #include "qkv/autograd/mixing.h"
 #include "qkv/autograd/views.h"
+#include "qkv/nn/ragged.h"
 
 namespace qkv::nn {
 namespace {
@@ -47,10 +48,12 @@ tensor nothing_asked(const tensor& values, long tokens) { return tensor({values.
 
 }  // namespace
 
-variable uniform_mixer::operator()(const variable& x, const variable& residual) const {
+variable uniform_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  attention_parts these = parts;
+  if (own.how != sequences::whole) these.ragged = own;
   const variable v = reshape(value(x), {x.dim(0), x.dim(1), heads, x.dim(2) / heads});
   const variable none(nothing_asked(v.value(), x.dim(1)));
-  return out(reshape(attention(none, none, v, parts), x.shape()), residual);
+  return out(reshape(attention(none, none, v, these), x.shape()), residual);
 }
 
 mixer_state uniform_mixer::make_state(long sequences, long capacity) const {
@@ -102,7 +105,11 @@ mlp_mixer::mlp_mixer(const mixer_sizes& sizes, initialisation& init)
   down_mask = places_seen(sizes.tokens, 1, hidden_for_each);
 }
 
-variable mlp_mixer::operator()(const variable& x, const variable& residual) const {
+variable mlp_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  if (own.how != sequences::whole) {
+    return with_residual(each_sequence("mlp_mixer", x, own, [&](const variable& one) { return (*this)(one); }),
+                         residual);
+  }
   const long tokens = x.dim(1), most = up.weight.dim(1);
   if (tokens > most || (up_mask.empty() && tokens != most)) {
     refuse("mlp_mixer", (up_mask.empty() ? "" : "at most ") + std::to_string(most) + " tokens", std::to_string(tokens));
@@ -112,7 +119,7 @@ variable mlp_mixer::operator()(const variable& x, const variable& residual) cons
   const variable mixed =
       qkv::feed_forward(transpose(x, 1, 2), u.weight, u.bias, d.weight, d.bias, variable(), activation::gelu);
   const variable y = transpose(mixed, 1, 2);
-  return residual.empty() ? y : add(residual, y);
+  return with_residual(y, residual);
 }
 
 mixer_state mlp_mixer::make_state(long, long capacity) const { return mixer_state(capacity); }
@@ -138,8 +145,9 @@ convolution_mixer::convolution_mixer(const mixer_sizes& sizes, initialisation& i
   out = linear(sizes.width, sizes.width, sizes.biases, init, sizes.out_deviation);
 }
 
-variable convolution_mixer::operator()(const variable& x, const variable& residual) const {
-  return out(depthwise_convolution(x, weight, bias, reach), residual);
+variable convolution_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  const auto filtered = [&](const variable& one) { return depthwise_convolution(one, weight, bias, reach); };
+  return out(each_sequence("convolution_mixer", x, own, filtered), residual);
 }
 
 mixer_state convolution_mixer::make_state(long sequences, long capacity) const {
@@ -166,8 +174,8 @@ fourier_mixer::fourier_mixer(const mixer_sizes& sizes) {
   }
 }
 
-variable fourier_mixer::operator()(const variable& x, const variable& residual) const {
-  return with_residual(fourier_mixing(x), residual);
+variable fourier_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  return with_residual(each_sequence("fourier_mixer", x, own, fourier_mixing), residual);
 }
 
 mixer_state fourier_mixer::make_state(long, long capacity) const { return mixer_state(capacity); }
@@ -194,11 +202,14 @@ linear_attention_options options_for(const linear_attention_mixer& mixer) {
 
 }  // namespace
 
-variable linear_attention_mixer::operator()(const variable& x, const variable& residual) const {
-  const variable all = reshape(joint(x), {x.dim(0), x.dim(1), 3 * heads.heads, heads.width});
-  const auto part = [&](long n) { return slice(all, 2, n * heads.heads, (n + 1) * heads.heads); };
-  const variable read = linear_attention(part(0), part(1), part(2), options_for(*this));
-  return out(reshape(read, x.shape()), residual);
+variable linear_attention_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  const auto read_one = [&](const variable& product) {
+    const variable all = reshape(product, {product.dim(0), product.dim(1), 3 * heads.heads, heads.width});
+    const auto part = [&](long n) { return slice(all, 2, n * heads.heads, (n + 1) * heads.heads); };
+    return reshape(linear_attention(part(0), part(1), part(2), options_for(*this)),
+                   {product.dim(0), product.dim(1), heads.heads * heads.width});
+  };
+  return out(each_sequence("linear_attention_mixer", joint(x), own, read_one), residual);
 }
 
 mixer_state linear_attention_mixer::make_state(long, long capacity) const { return mixer_state(capacity); }
@@ -231,8 +242,10 @@ gru_mixer::gru_mixer(const mixer_sizes& sizes, initialisation& init) {
   out = linear(sizes.width, sizes.width, sizes.biases, init, sizes.out_deviation);
 }
 
-variable gru_mixer::operator()(const variable& x, const variable& residual) const {
-  const auto reading = recurrent(reshape(x, {x.dim(0) * x.dim(1), x.dim(2)}), equal_offsets(x.dim(0), x.dim(1)));
+variable gru_mixer::operator()(const variable& x, const variable& residual, const sequences& own) const {
+  if (own.how == sequences::padded_) refuse("gru_mixer", "sequences whole or packed", "padded ones");
+  const auto offsets = own.how == sequences::whole ? equal_offsets(x.dim(0), x.dim(1)) : own.queries;
+  const auto reading = recurrent(reshape(x, {x.dim(0) * x.dim(1), x.dim(2)}), offsets);
   return out(reshape(reading.states, x.shape()), residual);
 }
 

@@ -1,5 +1,6 @@
 // Ways for tokens to learn of each other, other than attention.  Each maps x [B, T, C] to [B, T, C], adds a residual
-// where it is given one, and reads on from a state.  nn::token_mixer (token_mixer.h) is any of them, or attention.
+// where it is given one, and reads on from a state.  Packed sequences (`own`) do not learn of each other.
+// nn::token_mixer (token_mixer.h) is any of them, or attention.
 //
 //   B sequences   T tokens   C width   H heads   D = C / H
 #pragma once
@@ -35,7 +36,7 @@ struct uniform_mixer {
       : uniform_mixer(sizes, init, make_attention_parts(mask, uniform)) {}
   uniform_mixer(const mixer_sizes& sizes, initialisation& init, attention_parts given);
 
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
 
@@ -58,7 +59,7 @@ struct mlp_mixer {
   mlp_mixer(const mixer_sizes& sizes, initialisation& init);
 
   /// @throws shape_error for more than S tokens, and for fewer when not causal
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
 
@@ -79,7 +80,7 @@ struct convolution_mixer {
   convolution_mixer() = default;
   convolution_mixer(const mixer_sizes& sizes, initialisation& init);
 
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
 
@@ -98,7 +99,7 @@ struct fourier_mixer {
   /// @throws shape_error for causal sizes
   explicit fourier_mixer(const mixer_sizes& sizes);
 
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   /// @throws shape_error
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
@@ -117,7 +118,7 @@ struct linear_attention_mixer {
   linear_attention_mixer() = default;
   linear_attention_mixer(const mixer_sizes& sizes, initialisation& init);
 
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
 
@@ -137,7 +138,7 @@ struct gru_mixer {
   gru_mixer() = default;
   gru_mixer(const mixer_sizes& sizes, initialisation& init);
 
-  variable operator()(const variable& x, const variable& residual = {}) const;
+  variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;
 

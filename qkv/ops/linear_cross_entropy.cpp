@@ -19,12 +19,12 @@ struct projection {
   long rows, width, classes;
 
   projection(const tensor& dx_, const tensor& dweight_, const tensor& x_, const tensor& weight_, const tensor& targets_,
-             long ignore_index)
+             const cross_entropy_options& options)
       : x(x_),
         weight(checked(weight_)),
         dx(dx_),
         dweight(dweight_),
-        targets(targets_, (expect_width(x_, weight_.dim(1), op, "x"), x_), weight_.dim(0), ignore_index),
+        targets(targets_, (expect_width(x_, weight_.dim(1), op, "x"), x_), weight_.dim(0), options),
         rows(row_count(x_)),
         width(weight_.dim(1)),
         classes(weight_.dim(0)) {
@@ -75,14 +75,14 @@ cross_entropy_result run(const projection& p, float gradient) {
 }  // namespace
 
 cross_entropy_result linear_cross_entropy(const tensor& x, const tensor& weight, const tensor& targets,
-                                          long ignore_index) {
-  return run(projection({}, {}, x, weight, targets, ignore_index), 0);
+                                          const cross_entropy_options& options) {
+  return run(projection({}, {}, x, weight, targets, options), 0);
 }
 
 cross_entropy_result linear_cross_entropy_with_gradients(const tensor& dx, const tensor& dweight, const tensor& x,
                                                          const tensor& weight, const tensor& targets, float gradient,
-                                                         long ignore_index) {
-  return run(projection(dx, dweight, x, weight, targets, ignore_index), gradient);
+                                                         const cross_entropy_options& options) {
+  return run(projection(dx, dweight, x, weight, targets, options), gradient);
 }
 
 }  // namespace qkv

@@ -6,9 +6,11 @@
 
 namespace qkv {
 
-target_list::target_list(const tensor& targets, const tensor& x, long classes, long ignore_index)
-    : rows(row_count(x)), ignored(ignore_index) {
+target_list::target_list(const tensor& targets, const tensor& x, long classes, const cross_entropy_options& options)
+    : rows(row_count(x)), ignored(options.ignore_index), smoothing(float(options.smoothing)) {
   constexpr const char* op = "cross_entropy";
+  if (!(options.smoothing >= 0 && options.smoothing < 1))
+    refuse(op, "label smoothing in 0 .. 1, without 1", std::to_string(options.smoothing));
   expect_shape(targets, leading(x), op, "targets");
   owner = targets.to_contiguous();
   ids = owner.data<std::int32_t>();

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "qkv/tensor/tensor.h"
+#include "qkv/ops/cross_entropy.h"
 
 namespace qkv {
 
@@ -12,10 +12,11 @@ struct target_list {
   const std::int32_t* ids = nullptr;
   long rows = 0, count = 0;  ///< count: those not ignored
   long ignored = 0;
+  float smoothing = 0;  ///< share of a target that is spread over all classes
   bool counts(long row) const { return ids[row] != ignored; }
 
   /// @throws shape_error when the shape is not x's leading axes, or an id lies outside
-  target_list(const tensor& targets, const tensor& x, long classes, long ignore_index);
+  target_list(const tensor& targets, const tensor& x, long classes, const cross_entropy_options& options);
 };
 
 }  // namespace qkv

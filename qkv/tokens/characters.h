@@ -17,6 +17,8 @@ class character_vocabulary {
   explicit character_vocabulary(std::string_view text);
 
   long size() const { return long(characters_.size()); }
+  /// In increasing order, which is that of their tokens.
+  const std::vector<char32_t>& characters() const { return characters_; }
   bool contains(char32_t character) const { return find(character).has_value(); }
 
   /// For messages: '65 characters "\n !$&',-.3:;?AB..."'.

@@ -33,7 +33,7 @@ class reader {
       if (!name.starts_with(of_optimiser) &&
           std::ranges::find(parameters, name, &nn::named_parameter::name) == parameters.end())
         complain(path_, "only weights that its configuration uses", name);
-    return {std::move(model), facts(), optimiser_state()};
+    return {std::move(model), facts(), training_state()};
   }
 
  private:
@@ -99,8 +99,8 @@ class reader {
     throw message.starts_with(path_.string()) ? error : file_error(path_.string() + ": " + message);
   }
 
-  std::vector<std::pair<std::string, tensor>> optimiser_state() const {
-    std::vector<std::pair<std::string, tensor>> state;
+  named_tensors training_state() const {
+    named_tensors state;
     for (const auto& named : file_.tensors) {
       if (!named.first.starts_with(of_optimiser)) continue;
       check_real(named.second, named.first);
@@ -116,12 +116,10 @@ class reader {
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const decoder& model, const checkpoint_facts& facts,
-                     const optimiser* state) {
+                     const named_tensors& state) {
   tensor_file file;
   for (const auto& p : nn::parameters_of(model)) file.tensors.emplace_back(p.name, p.value.value());
-  if (state) {
-    for (auto& moment : state->state()) file.tensors.push_back(std::move(moment));
-  }
+  file.tensors.insert(file.tensors.end(), state.begin(), state.end());
   file.metadata = {
       {"format", format},
       {"config", to_json(model.config())},

@@ -24,15 +24,16 @@ struct checkpoint_facts {
 struct checkpoint {
   decoder model;
   checkpoint_facts facts;
-  /// Empty where the file holds no optimiser state: the model can be used, and trained from here with fresh moments.
-  std::vector<std::pair<std::string, tensor>> optimiser_state;
+  /// What trainer::resume takes.  Empty where the file holds none: the model can be used, and trained from here with
+  /// fresh moments.
+  named_tensors training_state;
 };
 
 /// Writes all or nothing: an earlier checkpoint of that name stays whole until the new one is.
-/// @param state  the optimiser's, to resume with the same bits; null leaves it out (a third of the size)
+/// @param state  the trainer's, to resume with the same bits; without it a third of the size
 /// @throws file_error  the disk is full, the folder is missing, ...
 void save_checkpoint(const std::filesystem::path& path, const decoder& model, const checkpoint_facts& facts,
-                     const optimiser* state = nullptr);
+                     const named_tensors& state = {});
 
 /// @throws file_error  one sentence: the file is missing, cut short, or not a checkpoint of this kind of model
 checkpoint load_checkpoint(const std::filesystem::path& path);

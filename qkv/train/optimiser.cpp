@@ -12,16 +12,6 @@ constexpr auto first_prefix = "optimiser.first.", second_prefix = "optimiser.sec
 
 tensor zeros_like(const tensor& t) { return tensor(t.shape()); }
 
-void load(const std::vector<std::pair<std::string, tensor>>& tensors, const std::string& name, const tensor& into) {
-  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.first == name; });
-  if (found == tensors.end()) throw file_error("optimiser state: expected a tensor named " + name + "; found none");
-  if (found->second.shape() != into.shape()) {
-    throw file_error("optimiser state: expected " + name + " of shape " + to_string(into.shape()) + "; found " +
-                     to_string(found->second.shape()));
-  }
-  into.copy_from(found->second);
-}
-
 [[noreturn]] void complain_of_step(long number, double squared_norm_found) {
   throw std::runtime_error("training: expected a finite gradient at step " + std::to_string(number) +
                            "; found a squared norm of " + std::to_string(squared_norm_found) +
@@ -55,21 +45,21 @@ std::vector<tensor> optimiser::take_gradients(const training_options& options) {
   return gradients;
 }
 
-double optimiser::step(long number, double learning_rate, const training_options& options) {
-  const double squared = squared_norm(take_gradients(options));
+double optimiser::step(long number, double learning_rate, const training_options& options, double scale) {
+  const double squared = squared_norm(take_gradients(options)) * scale * scale;
   if (!std::isfinite(squared)) complain_of_step(number, squared);
   adamw_step(working_, {.learning_rate = learning_rate,
                         .beta1 = options.beta1,
                         .beta2 = options.beta2,
                         .epsilon = options.epsilon,
-                        .gradient_scale = options.clip > 0 ? clipping_factor(squared, options.clip) : 1,
+                        .gradient_scale = scale * (options.clip > 0 ? clipping_factor(squared, options.clip) : 1),
                         .step = number});
   for (adamw_parameter& p : working_) p.gradient = tensor();
   return std::sqrt(squared);
 }
 
-std::vector<std::pair<std::string, tensor>> optimiser::state() const {
-  std::vector<std::pair<std::string, tensor>> tensors;
+named_tensors optimiser::state() const {
+  named_tensors tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     tensors.emplace_back(first_prefix + parameters_[i].name, working_[i].first_moment);
     tensors.emplace_back(second_prefix + parameters_[i].name, working_[i].second_moment);
@@ -77,13 +67,17 @@ std::vector<std::pair<std::string, tensor>> optimiser::state() const {
   return tensors;
 }
 
-void optimiser::load_state(const std::vector<std::pair<std::string, tensor>>& tensors) {
-  if (tensors.size() != 2 * parameters_.size())
-    throw file_error("optimiser state: expected " + std::to_string(2 * parameters_.size()) +
-                     " tensors, two for each weight; found " + std::to_string(tensors.size()));
+void optimiser::load_state(const named_tensors& tensors) {
+  const auto is_moment = [](const auto& t) {
+    return t.first.starts_with(first_prefix) || t.first.starts_with(second_prefix);
+  };
+  const long moments = std::ranges::count_if(tensors, is_moment);
+  if (moments != 2 * long(parameters_.size()))
+    throw file_error("training state: expected " + std::to_string(2 * parameters_.size()) +
+                     " moments, two for each weight; found " + std::to_string(moments));
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    load(tensors, first_prefix + parameters_[i].name, working_[i].first_moment);
-    load(tensors, second_prefix + parameters_[i].name, working_[i].second_moment);
+    load_named(tensors, first_prefix + parameters_[i].name, working_[i].first_moment);
+    load_named(tensors, second_prefix + parameters_[i].name, working_[i].second_moment);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "qkv/nn/module.h"
 #include "qkv/ops/adamw.h"
+#include "qkv/train/named_state.h"
 #include "qkv/train/options.h"
 
 namespace qkv {
@@ -15,14 +16,14 @@ class optimiser {
   explicit optimiser(std::vector<nn::named_parameter> parameters);
 
   /// One step along the gradients that backward() left, which are then forgotten.  Returns their norm before clipping.
-  /// @param number  of the step, from 1
+  /// @param number  of the step, from 1   @param scale  of the gradients, for those added up over several batches
   /// @throws std::runtime_error where the gradient is not finite; the weights are left as they were
-  double step(long number, double learning_rate, const training_options& options);
+  double step(long number, double learning_rate, const training_options& options, double scale = 1);
 
   /// The moments, for a checkpoint: tensors named optimiser.first.NAME and optimiser.second.NAME.
-  std::vector<std::pair<std::string, tensor>> state() const;
+  named_tensors state() const;
   /// Takes them back.   @throws file_error where one is missing or has another shape
-  void load_state(const std::vector<std::pair<std::string, tensor>>& tensors);
+  void load_state(const named_tensors& tensors);
 
  private:
   std::vector<tensor> take_gradients(const training_options& options);

@@ -1,6 +1,7 @@
 #include "qkv/train/options.h"
 
 #include <algorithm>
+#include <array>
 
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
@@ -13,13 +14,17 @@ constexpr auto each_field = [](auto& o, auto see) {
   see("steps", o.steps);
   see("seconds", o.seconds);
   see("batch", o.batch);
+  see("batch_tokens", o.batch_tokens);
+  see("accumulate", o.accumulate);
   see("learning_rate", o.learning_rate);
+  see("schedule", o.schedule, std::array{"cosine", "inverse_square_root", "warm_stable_decay", "constant"});
   see("final_share", o.final_share);
   see("warm_up", o.warm_up);
   see("beta1", o.beta1);
   see("beta2", o.beta2);
   see("epsilon", o.epsilon);
   see("weight_decay", o.weight_decay);
+  see("average", o.average);
   see("clip", o.clip);
   see("seed", o.seed);
   see("report_every", o.report_every);
@@ -39,6 +44,9 @@ void need(bool holds, const std::string& expected, const std::string& found) {
 void check(const training_options& o) {
   need(o.steps >= 1, "at least 1 step", std::to_string(o.steps));
   need(o.batch >= 1, "at least 1 sequence in a batch", std::to_string(o.batch));
+  need(o.batch_tokens >= 0, "a number of tokens of at least 0 in a batch", std::to_string(o.batch_tokens));
+  need(o.accumulate >= 1, "at least 1 batch a step", std::to_string(o.accumulate));
+  need(o.average >= 0 && o.average < 1, "an average's decay in 0 .. 1, without 1", std::to_string(o.average));
   need(o.seconds >= 0, "seconds of at least 0", std::to_string(o.seconds));
   need(o.learning_rate > 0 && o.learning_rate < 1e6, "a learning rate above 0", std::to_string(o.learning_rate));
   need(o.final_share >= 0 && o.final_share <= 1, "a final share in 0 .. 1", std::to_string(o.final_share));
@@ -50,8 +58,8 @@ void check(const training_options& o) {
   for (const long every : {o.warm_up, o.report_every, o.validate_every, o.sample_every, o.checkpoint_every}) {
     need(every >= 0, "numbers of steps of at least 0", std::to_string(every));
   }
-  need(o.interim_batches >= 1 && o.final_batches >= 1, "at least 1 batch to validate on",
-       std::to_string(std::min(o.interim_batches, o.final_batches)));
+  for (const long batches : {o.interim_batches, o.final_batches})
+    need(batches >= 0, "numbers of batches of at least 0", std::to_string(batches));
 }
 
 std::string to_json(const training_options& options) { return option_json::written(options, each_field); }

@@ -5,22 +5,32 @@
 
 namespace qkv {
 
+/// How the learning rate moves after the warm-up: along half a cosine (Loshchilov & Hutter 2017); with the inverse
+/// square root of the step (Vaswani et al. 2017, eq. 3); level, then down in a line over the last fifth (warm-up,
+/// stable, decay: Hu et al. 2024); or not at all.
+enum class schedule_kind { half_cosine, inverse_square_root, warm_stable_decay, constant };
+
 /// The defaults are those of nanoGPT's small character model on the CPU.
 struct training_options {
   long steps = 2000;
-  double seconds = 0;  ///< stop after that many seconds, and let the schedule follow time as well; 0: no limit
-  long batch = 12;     ///< sequences a step
+  double seconds = 0;     ///< stop after that many seconds, and let the schedule follow time as well; 0: no limit
+  long batch = 12;        ///< sequences of a batch
+  long batch_tokens = 0;  ///< where a task sorts by length: at most so many tokens in a batch instead; 0: `batch`
+  long accumulate = 1;    ///< batches a step, their gradients added up as if they were one batch
   double learning_rate = 1e-3;
-  double final_share = 0.1;  ///< the cosine ends at this share of learning_rate
+  schedule_kind schedule = schedule_kind::half_cosine;
+  double final_share = 0.1;  ///< the cosine, and the last line of warm_stable_decay, end at this share of learning_rate
   long warm_up = 100;        ///< steps
   double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-8;
   double weight_decay = 0.1;  ///< on matrices only
+  double average =
+      0;  ///< what is validated, used and saved: weights averaged over the run, with this decay a step; 0: the latest
   double clip = 1.0;          ///< largest norm of the whole gradient; 0: any
   std::uint64_t seed = 1337;  ///< of the data order and of dropout
   long report_every = 10;     ///< steps between calls of on_progress
   long validate_every = 250;  ///< steps between validations; 0: only at the end
-  long interim_batches = 20;  ///< random batches of such a validation
-  long final_batches = 200;   ///< random batches of the last one
+  long interim_batches = 20;  ///< batches of such a validation
+  long final_batches = 200;   ///< batches of the last one; 0 in either: all
   long sample_every = 0;      ///< steps between calls of on_sample; 0: never
   long checkpoint_every = 0;  ///< steps between calls of on_checkpoint; 0: only at the end
 

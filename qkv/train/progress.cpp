@@ -11,6 +11,7 @@ std::string to_json_line(const training_progress& p) {
                                  {"gradient_norm", p.gradient_norm},
                                  {"tokens_per_second", p.tokens_per_second},
                                  {"seconds", p.seconds}};
+  if (p.epochs > 0) line["epochs"] = p.epochs;
   if (p.validated_now) line["validation_loss"] = p.validation_loss;
   return line.dump();
 }

@@ -7,6 +7,7 @@ namespace qkv {
 
 struct training_progress {
   long step = 0;                                                      ///< steps done
+  double epochs = 0;                                                  ///< how often every example was seen
   long steps = 0;                                                     ///< steps in all, as far as known
   double loss = std::numeric_limits<double>::quiet_NaN();             ///< of the latest batch
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the latest; NaN before the first

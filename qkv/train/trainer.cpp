@@ -7,58 +7,56 @@
 namespace qkv {
 namespace {
 
-// Random streams of a run; those of dropout are numbered by the model's layers (nn/dropout.h), below 2^63.
-constexpr std::uint64_t order_stream = std::uint64_t(1) << 63;
-constexpr std::uint64_t validation_stream = order_stream + 1;
-
 bool due(long step, long every) { return every > 0 && step % every == 0; }
 
 }  // namespace
 
-trainer::trainer(decoder& model, std::span<const std::int32_t> text, const training_options& options)
-    : model_(model), text_(split_for_validation(text)), options_(options), optimiser_(nn::parameters_of(model)) {
+trainer::trainer(const learning_task& task, const training_options& options)
+    : task_(task), options_(options), optimiser_(task.parameters()) {
   check(options);
-  const long shortest = std::min(long(text_.learn.size()), long(text_.validate.size()));
-  if (shortest < model.config().context + 1) {
-    refuse("trainer",
-           "a text of which a tenth has at least " + std::to_string(model.config().context + 1) +
-               " tokens, one more than the model's context",
-           "one of " + std::to_string(text.size()) + " tokens");
-  }
+  if (options.average > 0) average_ = weight_average(task.parameters());
 }
 
-void trainer::resume(long step, const std::vector<std::pair<std::string, tensor>>& optimiser_state) {
-  optimiser_.load_state(optimiser_state);
+void trainer::resume(long step, const named_tensors& state) {
+  optimiser_.load_state(state);
+  average_.load_state(state);
+  average_.exchange();  // as on_checkpoint found it: the model holds the averaged weights
   steps_done_ = step;
 }
 
-double trainer::step() {
-  const random_stream order{options_.seed, order_stream};
-  const auto batch = random_batch(text_.learn, options_.batch, model_.config().context, order, steps_done_);
-  const variable loss = model_.loss(batch.tokens, batch.targets,
-                                    {.training = true, .seed = options_.seed, .step = std::uint64_t(steps_done_)});
-  backward(loss);
-  progress_.learning_rate = learning_rate_at(steps_done_, options_, elapsed_share());
-  progress_.gradient_norm = optimiser_.step(steps_done_ + 1, progress_.learning_rate, options_);
-  ++steps_done_;
-  return loss.value().item();
+named_tensors trainer::state() const {
+  named_tensors all = optimiser_.state();
+  for (auto& weights : average_.state()) all.push_back(std::move(weights));
+  return all;
 }
 
-double trainer::validation_loss(long batches) const {
-  const no_gradient values_only;
-  const random_stream order{options_.seed, validation_stream};
-  double sum = 0;
-  for (long i = 0; i < batches; ++i) {
-    const auto batch = random_batch(text_.validate, options_.batch, model_.config().context, order, i);
-    sum += model_.loss(batch.tokens, batch.targets).value().item();
+// Batches that a step adds up weigh by their targets, so that the sum is that of the one large batch they make up.
+double trainer::step() {
+  if (average_.exchanged()) average_.exchange();
+  double loss_sum = 0;
+  long targets = 0;
+  for (long part = 0; part < options_.accumulate; ++part) {
+    const long number = steps_done_ * options_.accumulate + part;
+    const auto [mean, count] =
+        task_.loss(number, {.training = true, .seed = options_.seed, .step = std::uint64_t(number)});
+    options_.accumulate == 1 ? backward(mean) : backward(mean, tensor::full({}, double(count)));
+    loss_sum += mean.value().item() * double(count);
+    targets += count;
   }
-  return sum / double(batches);
+  progress_.learning_rate = learning_rate_at(steps_done_, options_, elapsed_share());
+  progress_.gradient_norm = optimiser_.step(steps_done_ + 1, progress_.learning_rate, options_,
+                                            options_.accumulate == 1 ? 1 : 1 / double(targets));
+  ++steps_done_;
+  if (options_.average > 0) average_.add(options_.average, steps_done_);
+  targets_ += targets;
+  return loss_sum / double(targets);
 }
 
 training_progress trainer::train(const std::atomic<bool>* stop) {
   start_ = clock::now();
   working_seconds_ = reported_seconds_ = 0;
   reported_steps_ = steps_done_;
+  targets_ = 0;
   const auto stopped = [&] { return stop && stop->load(std::memory_order_relaxed); };
   while (!finished() && !stopped()) {
     const auto before = clock::now();
@@ -66,8 +64,9 @@ training_progress trainer::train(const std::atomic<bool>* stop) {
     working_seconds_ += std::chrono::duration<double>(clock::now() - before).count();
     if (!finished() && !stopped()) after_step();
   }
+  average_.exchange();
   progress_.validated_now = !stopped();
-  if (progress_.validated_now) progress_.validation_loss = validation_loss(options_.final_batches);
+  if (progress_.validated_now) progress_.validation_loss = task_.validation_loss(options_.final_batches);
   report(true);
   if (on_checkpoint) on_checkpoint(progress_);
   return progress_;
@@ -75,13 +74,19 @@ training_progress trainer::train(const std::atomic<bool>* stop) {
 
 void trainer::after_step() {
   progress_.validated_now = false;
-  if (due(steps_done_, options_.validate_every)) {
-    progress_.validation_loss = validation_loss(options_.interim_batches);
+  const bool validate = due(steps_done_, options_.validate_every);
+  const bool sample = on_sample && due(steps_done_, options_.sample_every);
+  const bool save = on_checkpoint && due(steps_done_, options_.checkpoint_every);
+  if (!validate && !sample && !save) return due(steps_done_, options_.report_every) ? report(false) : void();
+  average_.exchange();
+  if (validate) {
+    progress_.validation_loss = task_.validation_loss(options_.interim_batches);
     progress_.validated_now = true;
   }
   if (progress_.validated_now || due(steps_done_, options_.report_every)) report(false);
-  if (on_sample && due(steps_done_, options_.sample_every)) on_sample(progress_);
-  if (on_checkpoint && due(steps_done_, options_.checkpoint_every)) on_checkpoint(progress_);
+  if (sample) on_sample(progress_);
+  if (save) on_checkpoint(progress_);
+  average_.exchange();
 }
 
 void trainer::report(bool last) {
@@ -89,10 +94,11 @@ void trainer::report(bool last) {
   const double seconds = working_seconds_ - reported_seconds_;
   progress_.step = steps_done_;
   progress_.steps = options_.steps;
+  progress_.epochs = task_.epochs_at(steps_done_ * options_.accumulate);
   progress_.finished = last;
   progress_.seconds = seconds_since_start();
   if (steps > 0 && seconds > 0) {
-    progress_.tokens_per_second = double(steps * options_.batch * model_.config().context) / seconds;
+    progress_.tokens_per_second = double(targets_) / seconds;
     progress_.seconds_left = seconds / double(steps) * double(options_.steps - steps_done_);
   }
   if (options_.seconds > 0) {
@@ -101,6 +107,7 @@ void trainer::report(bool last) {
   if (on_progress) on_progress(progress_);
   reported_steps_ = steps_done_;
   reported_seconds_ = working_seconds_;
+  targets_ = 0;
 }
 
 bool trainer::finished() const { return steps_done_ >= options_.steps || elapsed_share() >= 1; }

@@ -11,6 +11,7 @@
 #include "qkv/base/memory.h"
 #include "qkv/base/threads.h"
 #include "tests/attention/composed_formula.h"
+#include "tests/attention/counted_memory.h"
 #include "tests/attention/tensors.h"
 
 namespace {
@@ -36,6 +37,10 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::fre
 #endif
 
 namespace qkv {
+
+long allocations_so_far() { return allocations; }
+std::size_t bytes_allocated_so_far() { return allocated_bytes; }
+
 namespace {
 
 /// One problem with its results, all memory taken beforehand.

@@ -111,7 +111,66 @@ TEST_F(Attend, TakesASingleToken) {
   EXPECT_EQ(checked("check_page.py", page), "");
 }
 
+TEST_F(Attend, TellsHeadsInNumbers) {
+  const finished done = qkv_program({"attend", "--model", model(), "--text", "Shall I compare", "--heads"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  for (const char* there : {"induction", "\n1.1 ", "\n1.2 ", "\n2.1 ", "\n2.2 ", "an even spread", "entropy in nats"})
+    EXPECT_THAT(done.out, HasSubstr(there));
+  const finished one =
+      qkv_program({"attend", "--model", model(), "--text", "Shall", "--heads", "--layer", "2", "--head", "1", "-q"});
+  EXPECT_EQ(one.code, 0) << one.err;
+  EXPECT_THAT(one.out, Not(HasSubstr("\n1.1 ")));
+  EXPECT_EQ(std::count(one.out.begin(), one.out.end(), '\n'), 3) << one.out;
+}
+
+TEST_F(Attend, TellsTheSameWithAndWithoutTheWeights) {
+  const auto drawn = json_of({"attend", "--model", model(), "--text", "Shall I compare thee"}),
+             told = json_of({"attend", "--model", model(), "--text", "Shall I compare thee", "--heads"});
+  EXPECT_EQ(drawn["tokens"], told["tokens"]);
+  ASSERT_EQ(told["heads"].size(), 4);
+  for (std::size_t n = 0; n < 4; ++n)
+    for (const auto& [name, value] : drawn["heads"][n].items()) {
+      if (name == "weights") continue;
+      if (value.is_number_float())
+        EXPECT_NEAR(told["heads"][n][name].get<double>(), value.get<double>(), 1e-4) << name;
+      else
+        EXPECT_EQ(told["heads"][n][name], value) << name;
+    }
+  EXPECT_EQ(told["heads"][3]["likeness"].size(), 2);
+  EXPECT_NEAR(told["even"]["evenness"].get<double>(), 1, 1e-6);
+}
+
+TEST_F(Attend, FollowsATokenThroughTheLayers) {
+  const auto all = json_of({"attend", "--model", model(), "--text", "Shall I compare", "--rollout", "--token", "5"});
+  EXPECT_FALSE(all.contains("heads"));
+  EXPECT_EQ(all["rollout"]["token"], 5);
+  const std::vector<double> shares = all["rollout"]["shares"];
+  ASSERT_EQ(shares.size(), 15u);
+  EXPECT_NEAR(std::accumulate(shares.begin(), shares.end(), 0.0), 1, 1e-5);
+  EXPECT_GE(shares[4], 0.25) << "half stays in each of two layers";
+  EXPECT_EQ(shares[5], 0) << "it does not look ahead";
+  const finished done = qkv_program({"attend", "--model", model(), "--text", nasty, "--rollout"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("comes from"));
+  EXPECT_EQ(done.out.find('\x1b'), std::string::npos);
+}
+
+TEST_F(Attend, ReadsTheBeginningOfAFile) {
+  const auto file = in_folder("long.txt");
+  put_bytes(file, text_to_learn());
+  const auto all = json_of({"attend", "--model", model(), "--text-file", file, "--heads"});
+  EXPECT_EQ(all["tokens"].size(), 24);
+  EXPECT_EQ(all["tokens"][0], "<");
+  EXPECT_EQ(qkv_program({"attend", "--model", model(), "--text-file", file}).code, 0);
+}
+
 TEST_F(Attend, RefusesWhatItCannotShow) {
+  expect_refusal({"attend", "--model", model(), "--text", "I", "--text-file", "x"}, "--text");
+  expect_refusal({"attend", "--model", model(), "--text-file", in_folder("none.txt")}, "none.txt");
+  expect_refusal({"attend", "--model", model(), "--text", "I", "--heads", "--html", in_folder("x")}, "excludes");
+  expect_refusal({"attend", "--model", model(), "--text", "I", "--heads", "--layer", "3"}, "expected 1 to 2; found 3");
+  expect_refusal({"attend", "--model", model(), "--text", "I", "--rollout", "--token", "2"},
+                 "expected 1 to 1; found 2");
   expect_refusal({"attend", "--model", model(), "--text", std::string(25, 'I')}, "at most 24 tokens");
   expect_refusal({"attend", "--model", model(), "--text", ""}, "expected a text");
   expect_refusal({"attend", "--model", model(), "--text", "Q"}, "--text");

@@ -180,6 +180,26 @@ TEST(TokenMixer, ForgetsAPartOnlyWhereItCan) {
   }
 }
 
+TEST(TokenMixer, TakesPackedSequencesAsIfEachWereAlone) {
+  for (const auto kind : kinds)
+    for (const bool is_causal : {false, true}) {
+      if (is_causal && !nn::has_causal_form(kind)) continue;
+      if (!is_causal && kind == nn::mixer_kind::mlp) continue;  // it has one length
+      SCOPED_TRACE(nn::name_of(kind));
+      const nn::token_mixer mixer = make_mixer(kind, is_causal);
+      const tensor x = random_tensor({1, 9, 8}, 1);
+      const std::vector<long> offsets{0, 4, 4, 5, 9};
+      const tensor together = mixer(variable(x), variable(x), packed(offsets)).value();
+      for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+        if (offsets[b] == offsets[b + 1]) continue;
+        const variable one(x.slice(1, offsets[b], offsets[b + 1]).to_contiguous());
+        expect_near(together.slice(1, offsets[b], offsets[b + 1]), mixer(one, one).value(), 1e-5, "sequence");
+      }
+      expect_gradients_match([&](const std::vector<variable>& v) { return mixer(v[0], {}, packed(offsets)); }, {x},
+                             1e-3);
+    }
+}
+
 TEST(TokenMixer, HasTheSameBitsForAnyNumberOfThreads) {
   const int before = thread_count();
   for (const auto kind : kinds) {
@@ -299,6 +319,10 @@ TEST(AttentionOptions, ReadOnFromTheirStateAndDoNotLookAhead) {
     const tensor changed = x.clone();
     changed.at<float>(0, 5, 3) += 1;
     expect_near(attend(variable(changed)).value().slice(1, 0, 5), whole.slice(1, 0, 5), 0, "a later token changed");
+    const std::vector<long> offsets{0, 4, 6};
+    const tensor one = x.slice(0, 0, 1).to_contiguous();
+    const tensor together = attend(variable(one), {}, packed(offsets)).value();
+    expect_near(together.slice(1, 4, 6), attend(variable(one.slice(1, 4, 6).to_contiguous())).value(), 1e-5, "packed");
     if (!options.rotary) expect_near(attend.over(variable(x), variable(x.clone())).value(), whole, 1e-5, "over itself");
   }
 }

@@ -47,9 +47,9 @@ TEST(CrossEntropy, IsTheMeanOverRowsThatCount) {
 TEST(CrossEntropy, IsNanWhenNoRowCounts) {
   const tensor logits = random_tensor({2, 3}, 1), targets = tensor::full({2}, 7, dtype::int32),
                d = random_tensor({2, 3}, 2);
-  const auto result = cross_entropy(logits, targets, 7);
+  const auto result = cross_entropy(logits, targets, {.ignore_index = 7});
   EXPECT_TRUE(std::isnan(result.loss));
-  cross_entropy_backward_into(d, logits, targets, result, 1, 7);
+  cross_entropy_backward_into(d, logits, targets, result, 1, {.ignore_index = 7});
   expect_close(d, numbers(6, 0.0), 0);
   EXPECT_TRUE(std::isnan(cross_entropy(tensor({0, 3}), tensor(shape{0}, dtype::int32)).loss));
 }
@@ -113,6 +113,23 @@ TEST(LinearCrossEntropy, WorksInChunksOfRows) {
       }
     expect_close(dx.slice(0, n, n + 1), expected, 1e-6);
   }
+}
+
+TEST(CrossEntropy, SmoothsTheTargetOverAllClasses) {
+  const tensor logits({1, 3}, {1, 2, -1}), targets({1}, std::vector<std::int32_t>{1});
+  const double lse = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(-1.0));
+  const cross_entropy_options smooth{.smoothing = 0.3};
+  const auto forward = cross_entropy(logits, targets, smooth);
+  EXPECT_NEAR(forward.loss, 0.1 * (lse - 1) + 0.8 * (lse - 2) + 0.1 * (lse + 1), 1e-6);
+  const tensor gradient({1, 3});
+  cross_entropy_backward_into(gradient, logits, targets, forward, 1, smooth);
+  EXPECT_NEAR(gradient.at<float>(0, 0), std::exp(1 - lse) - 0.1, 1e-6);
+  EXPECT_NEAR(gradient.at<float>(0, 1), std::exp(2 - lse) - 0.8, 1e-6);
+  const tensor eye({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}), dx({1, 3}), dweight({3, 3});
+  EXPECT_NEAR(linear_cross_entropy_with_gradients(dx, dweight, logits, eye, targets, 1, smooth).loss, forward.loss,
+              1e-6);
+  for (long i = 0; i < 3; ++i) EXPECT_NEAR(dx.at<float>(0, i), gradient.at<float>(0, i), 1e-6);
+  EXPECT_THROW(cross_entropy(logits, targets, {.smoothing = 1}), shape_error);
 }
 
 TEST(CrossEntropy, HasTheSameBitsForAnyNumberOfThreads) {

@@ -10,6 +10,7 @@
 #include "qkv/io/safetensors.h"
 #include "qkv/ops/cross_entropy.h"
 #include "qkv/train/checkpoint.h"
+#include "qkv/train/language_modelling.h"
 #include "qkv/train/schedule.h"
 #include "qkv/train/trainer.h"
 #include "tests/base/message_of.h"
@@ -89,7 +90,8 @@ TEST_F(Training, LearnsARuleAndReportsIt) {
   auto options = quick_options(200);
   options.validate_every = 50;
   options.sample_every = 100;
-  trainer run(model, text, options);
+  const language_modelling task(model, text, options);
+  trainer run(task, options);
   std::vector<training_progress> reports;
   long samples = 0, checkpoints = 0;
   run.on_progress = [&](const training_progress& p) { reports.push_back(p); };
@@ -115,7 +117,8 @@ TEST_F(Training, GivesTheSameBitsForAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3}) {
     set_thread_count(threads);
     decoder model(config, 1);
-    trainer run(model, text, quick_options(5));
+    const language_modelling task(model, text, quick_options(5));
+    trainer run(task, quick_options(5));
     for (int i = 0; i < 5; ++i) run.step();
     if (threads == 1) first = numbers_of(model);
     EXPECT_EQ(numbers_of(model), first) << threads << " threads";
@@ -128,21 +131,23 @@ TEST_F(Training, ResumesWithTheBitsOfAnUninterruptedRun) {
   config.dropout = 0.1;
   const auto options = quick_options(20);
   decoder whole(config, 1);
-  trainer(whole, text, options).train();
+  const language_modelling of_whole(whole, text, options);
+  trainer(of_whole, options).train();
 
   decoder half(config, 1);
-  trainer first(half, text, options);
+  const language_modelling of_half(half, text, options);
+  trainer first(of_half, options);
   for (int i = 0; i < 9; ++i) first.step();
   const auto path = folder_ / "half.safetensors";
-  save_checkpoint(path, half, {.vocabulary = "abc", .step = first.steps_done(), .training = options},
-                  &first.optimiser_state());
+  save_checkpoint(path, half, {.vocabulary = "abc", .step = first.steps_done(), .training = options}, first.state());
 
   auto loaded = load_checkpoint(path);
   EXPECT_EQ(loaded.facts.step, 9);
   EXPECT_EQ(loaded.facts.vocabulary, "abc");
   EXPECT_EQ(loaded.facts.training, options);
-  trainer second(loaded.model, text, loaded.facts.training);
-  second.resume(loaded.facts.step, loaded.optimiser_state);
+  const language_modelling of_loaded(loaded.model, text, loaded.facts.training);
+  trainer second(of_loaded, loaded.facts.training);
+  second.resume(loaded.facts.step, loaded.training_state);
   second.train();
   EXPECT_EQ(numbers_of(loaded.model), numbers_of(whole));
 }
@@ -150,7 +155,8 @@ TEST_F(Training, ResumesWithTheBitsOfAnUninterruptedRun) {
 TEST_F(Training, StopsWhenAsked) {
   const auto text = text_with_a_rule(2000);
   decoder model(tiny_config(), 1);
-  trainer run(model, text, quick_options(1000));
+  const language_modelling task(model, text, quick_options(1000));
+  trainer run(task, quick_options(1000));
   std::atomic<bool> stop = false;
   bool saved = false;
   run.on_progress = [&](const training_progress& p) { stop = p.step >= 10; };
@@ -165,7 +171,8 @@ TEST_F(Training, KeepsToItsTime) {
   decoder model(tiny_config(), 1);
   auto options = quick_options(1000000);
   options.seconds = 0.3;
-  const auto last = trainer(model, text, options).train();
+  const language_modelling task(model, text, options);
+  const auto last = trainer(task, options).train();
   EXPECT_GT(last.step, 1);
   EXPECT_LT(last.step, 1000000);
   EXPECT_LT(last.learning_rate, 0.3 * options.learning_rate) << "the schedule follows time";
@@ -174,7 +181,8 @@ TEST_F(Training, KeepsToItsTime) {
 TEST_F(Training, TakesNoMemoryFromTheSystemAfterTheFirstSteps) {
   const auto text = text_with_a_rule(2000);
   decoder model(tiny_config(), 1);
-  trainer run(model, text, quick_options(20));
+  const language_modelling task(model, text, quick_options(20));
+  trainer run(task, quick_options(20));
   for (int i = 0; i < 3; ++i) run.step();
   const auto before = memory_in_use();
   for (int i = 0; i < 10; ++i) run.step();
@@ -185,7 +193,8 @@ TEST_F(Training, TakesNoMemoryFromTheSystemAfterTheFirstSteps) {
 TEST_F(Training, StopsBeforeAGradientThatIsNotFinite) {
   const auto text = text_with_a_rule(2000);
   decoder model(tiny_config(), 1);
-  trainer run(model, text, quick_options(10));
+  const language_modelling task(model, text, quick_options(10));
+  trainer run(task, quick_options(10));
   run.step();
   const auto before = numbers_of(model);
   const tensor weight = nn::parameters_of(model)[2].value.value();
@@ -201,7 +210,7 @@ TEST_F(Training, StopsBeforeAGradientThatIsNotFinite) {
 TEST_F(Training, RefusesATextThatIsTooShort) {
   decoder model(tiny_config(), 1);
   const auto text = text_with_a_rule(100);
-  EXPECT_THROW(trainer(model, text, quick_options(1)), shape_error);
+  EXPECT_THROW(language_modelling(model, text, quick_options(1)), shape_error);
 }
 
 TEST_F(Training, RefusesOptionsThatMakeNoSense) {

@@ -1,0 +1,178 @@
+#include "qkv/models/encoder.h"
+
+#include <cmath>
+
+#include "qkv/autograd/autograd.h"
+#include "qkv/ops/concatenate.h"
+
+namespace qkv {
+namespace {
+
+/// Deviation of weights [to, from] that keeps the size of numbers and of gradients (Glorot & Bengio 2010, eq. 16).
+double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
+
+variable positions_for(const encoder_config& c, nn::initialisation& init) {
+  const double base = c.position_base;
+  switch (c.positions) {
+    case nn::position_kind::learned:
+      return variable(init.normal({c.context, c.width}, init.deviation), needs_gradient);
+    case nn::position_kind::sinusoidal:
+      return variable(nn::sinusoidal_positions(c.context, c.width, base > 0 ? base : 10000));
+    case nn::position_kind::fourier:
+      return variable(nn::fourier_positions(c.context, c.width, base > 0 ? base : 2));
+    default:
+      return {};
+  }
+}
+
+nn::block make_block(const encoder_config& c, nn::initialisation& init) {
+  const double ordinary = init.deviation;
+  nn::block block;
+  block.place = c.norms;
+  for (nn::norm* norm : {&block.norm1, &block.norm2}) *norm = nn::norm(c.norm, c.width, c.biases);
+  init.deviation = glorot(c.width, c.width);
+  block.mixer = nn::multi_head_attention(
+      {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init);
+  init.deviation = glorot(c.width, c.hidden_width());
+  block.update = nn::feed_forward(c.feed_forward, c.width, c.hidden_width(), c.biases, init, init.deviation);
+  for (nn::dropout* dropout : {&block.dropout1, &block.dropout2}) *dropout = nn::dropout(c.dropout, init);
+  init.deviation = ordinary;
+  return block;
+}
+
+long rows_of(const tensor& t) { return t.empty() ? 0 : t.dim(0); }
+
+void check_vectors(const char* what, const tensor& vectors, long width) {
+  if (vectors.empty()) return;
+  if (width == 0) refuse("encoder", std::string("no ") + what + ", which this model does not read", "some");
+  if (vectors.rank() != 2 || vectors.dim(1) != width)
+    refuse("encoder", std::string(what) + " of [T, " + std::to_string(width) + "]", to_string(vectors.shape()));
+}
+
+/// All of them, one below the other; an empty tensor where there are none.
+tensor stacked(std::span<const encoder_example> examples, tensor encoder_example::*member) {
+  std::vector<tensor> parts;
+  for (const encoder_example& example : examples)
+    if (rows_of(example.*member) > 0) parts.push_back(example.*member);
+  return parts.empty() ? tensor() : concatenate(std::span<const tensor>(parts), 0);
+}
+
+}  // namespace
+
+encoder::encoder(const encoder_config& c, nn::initialisation& init) : config_(c) {
+  check(c);
+  // Fixed positions are sines of mean square 1/2; tokens that are added to them are as large.
+  const bool fixed = c.positions == nn::position_kind::sinusoidal || c.positions == nn::position_kind::fourier;
+  init.deviation = fixed ? std::sqrt(0.5) : 0.02;
+  if (c.vocabulary > 0) tokens_ = nn::embedding(c.vocabulary, c.width, init);
+  init.deviation = 0.02;
+  if (c.patch_width > 0) patches_ = nn::linear(c.patch_width, c.width, true, init, glorot(c.patch_width, c.width));
+  if (c.frame_width > 0) frames_ = nn::linear(c.frame_width, c.width, true, init, glorot(c.frame_width, c.width));
+  if (c.pooling == pooling::class_token)
+    class_token_ = variable(init.normal({1, c.width}, init.deviation), needs_gradient);
+  positions_ = positions_for(c, init);
+  if (c.kinds() > 1) kinds_ = nn::embedding(3, c.width, init);
+  if (c.embedding_norm) embedding_norm_ = nn::norm(c.norm, c.width, c.biases);
+  dropout_ = nn::dropout(c.dropout, init);
+  for (long i = 0; i < c.layers; ++i) blocks_.push_back(make_block(c, init));
+  if (c.norms == nn::norm_place::before) norm_ = nn::norm(c.norm, c.width, c.biases);
+}
+
+long encoder::length_of(const encoder_example& e) const {
+  return !class_token_.empty() + long(e.text.size()) + rows_of(e.patches) + rows_of(e.frames);
+}
+
+void encoder::check_example(const encoder_example& e) const {
+  if (!e.text.empty() && config_.vocabulary == 0)
+    refuse("encoder", "no texts, which this model does not read", std::to_string(e.text.size()) + " tokens");
+  check_vectors("patches", e.patches, config_.patch_width);
+  check_vectors("frames", e.frames, config_.frame_width);
+  const long read = length_of(e);
+  if (read == !class_token_.empty()) refuse("encoder", "something to read", "an empty sequence");
+  if (read > config_.context)
+    refuse("encoder", "at most " + std::to_string(config_.context) + " tokens, the context of this model",
+           std::to_string(read));
+}
+
+encoder_batch encoder::join(std::span<const encoder_example> examples) const {
+  if (examples.empty()) refuse("encoder", "at least one sequence", "none");
+  encoder_batch batch;
+  std::vector<std::int32_t> text, rows, positions, kinds;
+  batch.patches = stacked(examples, &encoder_example::patches);
+  batch.frames = stacked(examples, &encoder_example::frames);
+  for (const encoder_example& e : examples) {
+    check_example(e);
+    text.insert(text.end(), e.text.begin(), e.text.end());
+  }
+  const long first_text = !class_token_.empty(), first_patch = first_text + long(text.size());
+  long next[] = {first_text, first_patch, first_patch + rows_of(batch.patches)};
+  batch.offsets.push_back(0);
+  for (const encoder_example& e : examples) {
+    if (!class_token_.empty()) rows.push_back(0), kinds.push_back(0);
+    const long counts[] = {long(e.text.size()), rows_of(e.patches), rows_of(e.frames)};
+    for (int kind = 0; kind < 3; ++kind)
+      for (long i = 0; i < counts[kind]; ++i) {
+        rows.push_back(std::int32_t(next[kind]++));
+        kinds.push_back(kind);
+      }
+    for (std::int32_t place = 0; positions.size() < rows.size(); ++place) positions.push_back(place);
+    batch.offsets.push_back(long(rows.size()));
+  }
+  const long count = long(rows.size()), letters = long(text.size());
+  if (letters > 0) batch.text = tensor({letters}, std::move(text));
+  batch.rows = tensor({1, count}, std::move(rows));
+  batch.positions = tensor({1, count}, std::move(positions));
+  batch.kinds = tensor({1, count}, std::move(kinds));
+  return batch;
+}
+
+// Each kind by its own first layer; then the vectors are put into the order of their sequences.
+variable encoder::embed(const encoder_batch& batch, const nn::forward_mode& mode) const {
+  std::vector<variable> all;
+  if (!class_token_.empty()) all.push_back(class_token_);
+  if (!batch.text.empty()) all.push_back(tokens_(batch.text));
+  if (!batch.patches.empty()) all.push_back(patches_(variable(batch.patches)));
+  if (!batch.frames.empty()) all.push_back(frames_(variable(batch.frames)));
+  variable x = embedding(concatenate(all, 0), batch.rows);
+  if (!positions_.empty()) x = add(x, embedding(positions_, batch.positions));
+  if (!kinds_.weight.empty()) x = add(x, kinds_(batch.kinds));
+  if (!embedding_norm_.weight.empty()) x = embedding_norm_(x);
+  return dropout_(x, mode);
+}
+
+variable encoder::operator()(const encoder_batch& batch, const nn::forward_mode& mode) const {
+  const sequences own = packed(batch.offsets);
+  variable x = embed(batch, mode);
+  for (const nn::block& block : blocks_) x = block(x, mode, own);
+  return norm_.weight.empty() ? x : norm_(x);
+}
+
+variable encoder::pooled(const variable& hidden, const encoder_batch& batch) const {
+  const long count = batch.sequences();
+  const variable tokens = reshape(hidden, {batch.tokens(), config_.width});
+  if (config_.pooling == pooling::class_token) {
+    const std::vector<std::int32_t> first(batch.offsets.begin(), batch.offsets.end() - 1);
+    return embedding(tokens, tensor({count}, first));
+  }
+  // Means as one product: row b holds 1 / length where sequence b lies.
+  const tensor shares({count, batch.tokens()});
+  for (long b = 0; b < count; ++b) {
+    const long from = batch.offsets[std::size_t(b)], to = batch.offsets[std::size_t(b + 1)];
+    shares.select(0, b).slice(0, from, to).fill(1 / double(to - from));
+  }
+  return matmul(variable(shares), tokens);
+}
+
+std::vector<tensor> encoder::looks(const encoder_batch& batch) const {
+  if (batch.sequences() != 1) refuse("encoder", "one sequence to look at", std::to_string(batch.sequences()));
+  const no_gradient values_only;
+  std::vector<tensor> layers;
+  variable x = embed(batch, {});
+  for (const nn::block& block : blocks_) {
+    layers.push_back(block.mixer.attention()->weights(block.links(x)).select(0, 0));
+    x = block(x, {});
+  }
+  return layers;
+}
+
+}  // namespace qkv
