@@ -159,7 +159,7 @@ void tell_in_numbers(const attend_options& options, const output_options& output
     all["heads"] = as_json(table, layers, heads), all["even"] = as_json(table.even);
   }
   if (options.rollout) {
-    const auto shares = rollout_of(m.model, links, token);
+    const auto shares = rollout_of(links, token);
     text += (text.empty() ? "" : "\n") + picture_of_rollout(shares, labels, token, how);
     all["rollout"] = {{"token", token + 1}, {"shares", shares}};
   }

@@ -1,6 +1,8 @@
 // qkv train: models learn, from texts or from texts and their translations.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 
 #include "apps/cli/command.h"
@@ -77,6 +79,51 @@ std::vector<CLI::Option*> add_sizes(CLI::App& command, size_flags& sizes) {
               ->check(CLI::Range(1L, 1L << 20)),
           group->add_option("--dropout", sizes.dropout, "Share of numbers dropped while training")
               ->check(CLI::Range(0.0, 0.99))};
+}
+
+/// An option that is one of several words, in the order of an enum.
+template <class Choice, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const char* name, Choice& choice, const std::array<const char*, N>& words,
+                        const char* description) {
+  const std::vector<std::string> all(words.begin(), words.end());
+  const auto choose = [&choice, all](const std::string& word) {
+    choice = Choice(std::find(all.begin(), all.end(), word) - all.begin());
+  };
+  return command.add_option_function<std::string>(name, choose, description)
+      ->check(CLI::IsMember(all))
+      ->default_str(all[std::size_t(choice)]);
+}
+
+/// What the model is made of, beside its sizes.
+std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, decoder_config& model) {
+  CLI::App& command = *program.add_option_group("Language models");
+  const auto number = CLI::Range(0L, 1L << 20);
+  return {
+      add_choice(command, "--mixer", model.mixer, mixer_words, "How tokens learn of each other"),
+      command.add_option("--taps", model.taps, "Tokens that the mixer convolution sees")
+          ->check(CLI::Range(1L, 1L << 20))
+          ->capture_default_str(),
+      command.add_option("--window", model.window, "Tokens see that many latest ones; 0: all before them")
+          ->check(number)
+          ->capture_default_str(),
+      add_choice(command, "--positions", model.positions, position_words, "How places are told"),
+      command
+          .add_option("--position-range", model.position_range,
+                      "Buckets of relative, distances of local positions; 0: 32 and 16")
+          ->check(number)
+          ->capture_default_str(),
+      command.add_option("--key-heads", model.key_heads, "Heads of keys and values, shared in groups; 0: all")
+          ->check(number)
+          ->capture_default_str(),
+      add_choice(command, "--shared-projections", model.shared_projections, shared_projections_words,
+                 "Which of the projections of attention are one"),
+      command
+          .add_option("--query-context", model.query_context,
+                      "Queries see that many latest tokens through a filter; 0: their own")
+          ->check(number)
+          ->capture_default_str(),
+      command.add_flag("--adapted-keys", model.adapted_keys, "Keys adapt to the query, in a second pass"),
+  };
 }
 
 std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options& given) {
@@ -163,7 +210,8 @@ void add_train(CLI::App& program) {
   add_run(command, flags->run, *given, *limits);
   add_data(command, *flags);
   auto fixed = add_tokens(command, *flags);
-  for (auto& more : {add_sizes(command, flags->sizes), add_learning(command, *given)})
+  for (auto& more : {add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
+                     add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
   add_course(command, flags->run, *given);
   output->add_quiet(command);

@@ -75,7 +75,7 @@ head_table head_table_of(const decoder& model, const std::vector<nn::attention_i
   head_table table{
       .layers = long(links.size()), .heads = model.config().heads, .rows = {}, .even = no_choice(), .likeness = {}};
   table.likeness = tensor({table.layers, table.heads, table.heads});
-  const auto rule = model.attention_rule(), evenly = model.even_rule();
+  const auto evenly = model.even_rule();
   const long T = long(tokens.size());
   attention_statistics even;
   if (T > 1) {
@@ -85,6 +85,7 @@ head_table head_table_of(const decoder& model, const std::vector<nn::attention_i
   }
   for (long layer = 0; layer < table.layers; ++layer) {
     const nn::attention_inputs& in = links[std::size_t(layer)];
+    const auto& rule = in.parts.formula;
     const auto statistics = T > 1 ? told(*rule, in.queries, in.keys, tokens) : attention_statistics{};
     for (long h = 0; h < table.heads; ++h)
       table.rows.push_back(T > 1 ? row_of(statistics, even, h, labels) : no_choice());
@@ -93,9 +94,9 @@ head_table head_table_of(const decoder& model, const std::vector<nn::attention_i
   return table;
 }
 
-std::vector<float> rollout_of(const decoder& model, const std::vector<nn::attention_inputs>& links, long token) {
+std::vector<float> rollout_of(const std::vector<nn::attention_inputs>& links, long token) {
   std::vector<attention_layer> layers;
-  for (const nn::attention_inputs& in : links) layers.push_back({model.attention_rule(), in.queries, in.keys});
+  for (const nn::attention_inputs& in : links) layers.push_back({in.parts.formula, in.queries, in.keys});
   const tensor rolled = attention_rollout(layers, token).select(0, 0);
   const auto shares = rolled.values<float>();
   for (const float share : shares)

@@ -26,7 +26,7 @@ head_table head_table_of(const decoder& model, const std::vector<nn::attention_i
                          const std::vector<std::int32_t>& tokens, const std::vector<std::string>& labels);
 
 /// How much of one token's result comes from each token, through all layers: T shares that sum to one.
-std::vector<float> rollout_of(const decoder& model, const std::vector<nn::attention_inputs>& links, long token);
+std::vector<float> rollout_of(const std::vector<nn::attention_inputs>& links, long token);
 
 /// A line for each of these heads, and one for the even spread; and what its columns mean.
 std::string table_of_heads(const head_table& table, const std::vector<long>& layers, const std::vector<long>& heads,

@@ -51,8 +51,10 @@ std::string parameters_in_words(long parameters) {
 
 std::string in_words(const decoder& model) {
   const decoder_config& config = model.config();
-  return fmt::format("{} layers of {} heads, width {}, context {}, {}", config.layers, config.heads, config.width,
-                     config.context, parameters_in_words(nn::count_parameters(model)));
+  const bool attends = config.mixer == nn::mixer_kind::attention;
+  const std::string mixing = attends ? fmt::format("{} heads", config.heads) : mixer_words[std::size_t(config.mixer)];
+  return fmt::format("{} layers of {}, width {}, context {}, {}", config.layers, mixing, config.width, config.context,
+                     parameters_in_words(nn::count_parameters(model)));
 }
 
 }  // namespace qkv::cli

@@ -27,6 +27,7 @@ struct train_flags {
   size_flags sizes;
   // A text to continue.
   std::string text;
+  decoder_config language_model;  ///< what it is made of, beside its sizes
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string tokens = "bpe";

@@ -17,7 +17,7 @@ struct beginning {
 
 beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
   character_vocabulary vocabulary(text);
-  decoder_config config;
+  decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   config.vocabulary = vocabulary.size();

@@ -69,6 +69,22 @@ inline auto relative_bias(tensor bias, bucket_rule rule = {}) {
   }, parameter{bias, "relative bias", "H R"}};
 }
 
+enum class sides { before, both };
+/// A local window as positions: s + bias[head, distance], learned for every distance below a range; farther keys get
+/// nothing.  bias [H, R]: `before`: R distances back, the query's own place first, for causal attention; `both`: R odd,
+/// the query's own place in the middle (Shaw et al. 2018, arXiv:1803.02155, with a number for each vector).
+inline auto local_bias(tensor bias, sides seen = sides::both) {
+  const long entries = bias.dim(1), own = seen == sides::both ? entries / 2 : 0;
+  if (seen == sides::both && entries % 2 == 0)
+    refuse("local_bias", "an odd number of distances on both sides", std::to_string(entries));
+  const long sign = seen == sides::both ? 1 : -1;
+  return score{[=](auto s, auto at, auto table) {
+    auto place = own + sign * (at.key - at.query);
+    auto held = max(min(place, entries - 1), 0);
+    return select(place == held, s + table[at.head, held], s);
+  }, parameter{bias, "local bias", "H R"}};
+}
+
 /// A dense bias added to every score: bias [B or 1, H or 1, T or 1, S] (pair bias of AlphaFold type; an additive mask).
 /// Its gradient is summed over the axes of size 1.
 inline auto additive_bias(tensor bias) {

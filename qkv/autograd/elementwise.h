@@ -15,6 +15,8 @@ variable activate(const variable& x, activation f);
 inline variable gelu(const variable& x) { return activate(x, activation::gelu); }
 inline variable silu(const variable& x) { return activate(x, activation::silu); }
 inline variable relu(const variable& x) { return activate(x, activation::relu); }
+inline variable tanh(const variable& x) { return activate(x, activation::tanh); }
+inline variable sigmoid(const variable& x) { return activate(x, activation::sigmoid); }
 /// silu(gate) * up, the two halves of x [..., 2 F] (qkv/ops/swiglu.h).   @returns [..., F]
 variable swiglu(const variable& x);
 

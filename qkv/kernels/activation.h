@@ -7,6 +7,8 @@ namespace qkv {
 ///   gelu_tanh  its approximation 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), as in GPT-2
 ///   silu       x sigmoid(x); Elfwing et al. 2018
 ///   relu       max(x, 0); NaN stays NaN
-enum class activation { none, gelu, gelu_tanh, silu, relu };
+///   tanh       between -1 and 1
+///   sigmoid    1 / (1 + exp(-x)), between 0 and 1
+enum class activation { none, gelu, gelu_tanh, silu, relu, tanh, sigmoid };
 
 }  // namespace qkv

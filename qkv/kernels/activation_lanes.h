@@ -73,6 +73,22 @@ struct relu_lanes {
   }
 };
 
+struct tanh_lanes {
+  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) { return tanh(x); }
+  [[gnu::always_inline]] static lanes<float> derivative(lanes<float> x) {
+    const lanes<float> t = tanh(x);
+    return lanes<float>(1.f) - t * t;
+  }
+};
+
+struct sigmoid_lanes {
+  [[gnu::always_inline]] static lanes<float> value(lanes<float> x) { return sigmoid(x); }
+  [[gnu::always_inline]] static lanes<float> derivative(lanes<float> x) {
+    const lanes<float> s = sigmoid(x);
+    return s * (lanes<float>(1.f) - s);
+  }
+};
+
 struct identity_lanes {
   [[gnu::always_inline]] static lanes<float> value(lanes<float> x) { return x; }
   [[gnu::always_inline]] static lanes<float> derivative(lanes<float>) { return lanes<float>(1.f); }
@@ -92,6 +108,10 @@ template <class Body>
       return body(silu_lanes{});
     case activation::relu:
       return body(relu_lanes{});
+    case activation::tanh:
+      return body(tanh_lanes{});
+    case activation::sigmoid:
+      return body(sigmoid_lanes{});
   }
 }
 

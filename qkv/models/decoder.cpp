@@ -19,10 +19,54 @@ void check_tokens(const tensor& tokens, long first, const decoder_config& config
   }
 }
 
-template <class... More>
-attention_parts parts_for(const decoder_config& config, const More&... more) {
-  if (config.window > 0) return make_attention_parts(causal & sliding_window(config.window), more...);
-  return make_attention_parts(causal, more...);
+/// A mask with the scores that tell positions.
+template <class Mask>
+attention_parts parts_with(const decoder_config& config, const Mask& seen, nn::initialisation& init) {
+  switch (config.positions) {
+    case nn::position_kind::alibi:
+      return make_attention_parts(seen, alibi(alibi_slopes(config.heads)));
+    case nn::position_kind::relative: {
+      const tensor table = init.normal({config.heads, config.position_range_or_default()}, init.deviation);
+      return with_everything_learned(make_attention_parts(seen, relative_bias(table, {.bidirectional = false})));
+    }
+    case nn::position_kind::local: {
+      const tensor table = init.normal({config.heads, config.position_range_or_default()}, init.deviation);
+      return with_everything_learned(make_attention_parts(seen, local_bias(table, sides::before)));
+    }
+    default:
+      return make_attention_parts(seen);
+  }
+}
+
+attention_parts parts_for(const decoder_config& config, nn::initialisation& init) {
+  if (config.window > 0) return parts_with(config, causal & sliding_window(config.window), init);
+  return parts_with(config, causal, init);
+}
+
+nn::token_mixer mixer_for(const decoder_config& config, const rotary_table* rotary, double out_deviation,
+                          nn::initialisation& init) {
+  if (config.mixer == nn::mixer_kind::attention) {
+    attention_parts parts = parts_for(config, init);
+    return nn::multi_head_attention({.width = config.width,
+                                     .heads = config.heads,
+                                     .key_heads = config.key_heads,
+                                     .biases = config.biases,
+                                     .out_deviation = out_deviation,
+                                     .rotary = rotary,
+                                     .shared = config.shared_projections,
+                                     .query_context = config.query_context,
+                                     .adapted_keys = config.adapted_keys},
+                                    init, std::move(parts));
+  }
+  const nn::mixer_sizes sizes{.width = config.width,
+                              .heads = config.heads,
+                              .tokens = config.context,
+                              .taps = config.taps,
+                              .biases = config.biases,
+                              .out_deviation = out_deviation};
+  if (config.mixer == nn::mixer_kind::uniform && config.window > 0)
+    return nn::uniform_mixer(sizes, init, causal & sliding_window(config.window));
+  return nn::make_token_mixer(config.mixer, sizes, init);
 }
 
 double base_for(const decoder_config& config) {
@@ -49,13 +93,7 @@ nn::block make_block(const decoder_config& config, const rotary_table* rotary, n
   block.place = config.norms;
   block.norm1 = nn::norm(config.norm, config.width, config.biases);
   block.norm2 = nn::norm(config.norm, config.width, config.biases);
-  block.attention = nn::multi_head_attention({.width = config.width,
-                                              .heads = config.heads,
-                                              .key_heads = config.key_heads,
-                                              .biases = config.biases,
-                                              .out_deviation = end_of_branch,
-                                              .rotary = rotary},
-                                             init, parts_for(config));
+  block.mixer = mixer_for(config, rotary, end_of_branch, init);
   block.update =
       nn::feed_forward(config.feed_forward, config.width, config.hidden_width(), config.biases, init, end_of_branch);
   block.dropout1 = nn::dropout(config.dropout, init);
@@ -118,9 +156,7 @@ tensor decoder::next_logits(const tensor& tokens, decoder_cache& cache) const {
 
 decoder_cache decoder::make_cache(long sequences) const {
   decoder_cache cache;
-  for (const nn::block& block : blocks_) {
-    cache.layers.emplace_back(sequences, config_.context, block.attention.heads.key_heads, block.attention.heads.width);
-  }
+  for (const nn::block& block : blocks_) cache.layers.push_back(block.make_state(sequences, config_.context));
   return cache;
 }
 
@@ -136,10 +172,12 @@ std::vector<nn::attention_inputs> decoder::links(const tensor& tokens) const {
 }
 
 tensor decoder::attention_weights(const nn::attention_inputs& layer) const {
-  return blocks_.front().attention.weights(layer);
+  return blocks_.front().mixer.attention()->weights(layer);
 }
 
-std::shared_ptr<const formula> decoder::attention_rule() const { return parts_for(config_).formula; }
-std::shared_ptr<const formula> decoder::even_rule() const { return parts_for(config_, uniform).formula; }
+std::shared_ptr<const formula> decoder::even_rule() const {
+  if (config_.window > 0) return make_formula(causal & sliding_window(config_.window), uniform);
+  return make_formula(causal, uniform);
+}
 
 }  // namespace qkv

@@ -13,11 +13,12 @@
 
 namespace qkv {
 
-/// What a decoder remembers of the tokens it has read: one cache a layer.
+/// What a decoder remembers of the tokens it has read: one state a layer.
 struct decoder_cache {
-  std::vector<nn::key_value_cache> layers;
+  std::vector<nn::mixer_state> layers;
   long length() const { return layers.empty() ? 0 : layers[0].length(); }
   long capacity() const { return layers.empty() ? 0 : layers[0].capacity(); }
+  /// Forgets all but the first tokens.   @throws shape_error for a part of them where a mixer's state is recurrent
   void shorten(long length) {
     for (auto& layer : layers) layer.shorten(length);
   }
@@ -46,14 +47,13 @@ class decoder {
   tensor next_logits(const tensor& tokens, decoder_cache& cache) const;
   decoder_cache make_cache(long sequences) const;
 
-  /// Queries, keys and values of every layer for `tokens` [B, T].
+  /// Queries, keys and values of every layer for `tokens` [B, T].   @throws shape_error where layers have no attention
   std::vector<nn::attention_inputs> links(const tensor& tokens) const;
   /// How the heads of `layer` weigh: row i of [B, H, T, T] holds what token i looks at, and sums to one.
   /// Cost: T x T numbers, for looking at; the model itself never makes them.
   tensor attention_weights(const nn::attention_inputs& layer) const;
-  /// How every layer weighs, for qkv/attention/statistics.h, which answers without T x T numbers; and the rule that would
-  /// weigh all that a token sees alike, to compare with.
-  std::shared_ptr<const formula> attention_rule() const;
+  /// The rule that would weigh all that a token sees alike, to compare with what links()[layer].parts say, for
+  /// qkv/attention/statistics.h, which answers without T x T numbers.
   std::shared_ptr<const formula> even_rule() const;
 
   /// Names as in PyTorch: tokens.weight, positions.weight, blocks.0.norm1.weight, blocks.0.attention.joint.weight, ...

@@ -18,11 +18,17 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("width", c.width);
   see("hidden", c.hidden);
   see("window", c.window);
+  see("mixer", c.mixer, mixer_words);
+  see("taps", c.taps);
+  see("shared_projections", c.shared_projections, shared_projections_words);
+  see("query_context", c.query_context);
+  see("adapted_keys", c.adapted_keys);
   see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
   see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
   see("norms", c.norms, std::array{"before", "after"});
-  see("positions", c.positions, std::array{"none", "learned", "sinusoidal", "fourier", "rotary"});
+  see("positions", c.positions, position_words);
   see("position_base", c.position_base);
+  see("position_range", c.position_range);
   see("dropout", c.dropout);
   see("biases", c.biases);
   see("tied_head", c.tied_head);
@@ -30,6 +36,34 @@ constexpr auto each_field = [](auto& c, auto see) {
 
 void need(bool holds, const std::string& expected, const std::string& found) {
   if (!holds) refuse("decoder configuration", expected, found);
+}
+
+/// Options of attention are refused where they would do nothing.
+void check_mixer(const decoder_config& c) {
+  const std::string mixer = nn::name_of(c.mixer);
+  need(nn::has_causal_form(c.mixer), "a mixer whose tokens can be kept from those after them",
+       mixer + ", which has no causal form");
+  need(c.taps >= 1 && (c.taps <= c.context || c.mixer != nn::mixer_kind::convolution),
+       "taps from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
+  need(c.query_context >= 0 && c.query_context <= c.context,
+       "a query context from 0 to the context of " + std::to_string(c.context), std::to_string(c.query_context));
+  need(c.position_range >= 0 && c.position_range < 1L << 16, "a position range from 0 to 65535",
+       std::to_string(c.position_range));
+  const long buckets = c.position_range_or_default();
+  need(c.positions != nn::position_kind::relative || (buckets >= 2 && buckets <= 128),
+       "relative positions of 2 to 128 buckets", std::to_string(buckets));
+  need(c.shared_projections == nn::shared_projections::none || c.key_heads == 0 || c.key_heads == c.heads,
+       "as many key heads as heads where projections are shared", std::to_string(c.key_heads) + " key heads");
+  if (c.mixer == nn::mixer_kind::attention) return;
+  const bool scored = c.positions == nn::position_kind::rotary || c.positions == nn::position_kind::alibi ||
+                      c.positions == nn::position_kind::relative || c.positions == nn::position_kind::local;
+  need(!scored, "positions that are added to tokens, or none, with the mixer " + mixer,
+       "positions that only attention can use");
+  need(c.key_heads == 0, "no number of key heads with the mixer " + mixer, std::to_string(c.key_heads));
+  need(c.shared_projections == nn::shared_projections::none && c.query_context == 0 && !c.adapted_keys,
+       "no options of attention with the mixer " + mixer, "shared projections, a query context or adapted keys");
+  need(c.window == 0 || c.mixer == nn::mixer_kind::uniform, "no window with the mixer " + mixer,
+       std::to_string(c.window));
 }
 
 }  // namespace
@@ -55,6 +89,7 @@ void check(const decoder_config& c) {
   need(!paired || c.width % 2 == 0, "an even width, for pairs of sine and cosine", std::to_string(c.width));
   need(c.positions != nn::position_kind::rotary || c.width / c.heads % 2 == 0,
        "an even width of each head, for rotary positions", std::to_string(c.width / c.heads));
+  check_mixer(c);
 }
 
 std::string to_json(const decoder_config& config) { return option_json::written(config, each_field); }

@@ -1,11 +1,19 @@
 // The numbers and choices that make a decoder, and their text form inside a checkpoint.
 #pragma once
+#include <array>
 #include <string>
 
 #include "qkv/nn/block.h"
 #include "qkv/nn/positions.h"
 
 namespace qkv {
+
+// The words for choices, in the order of their enums.
+inline constexpr std::array mixer_words{"attention", "uniform",          "mlp", "convolution",
+                                        "fourier",   "linear_attention", "gru"};
+inline constexpr std::array position_words{"none",   "learned", "sinusoidal", "fourier",
+                                           "rotary", "alibi",   "relative",   "local"};
+inline constexpr std::array shared_projections_words{"none", "query_key", "all"};
 
 struct decoder_config {
   long vocabulary = 0;
@@ -16,16 +24,25 @@ struct decoder_config {
   long width = 128;
   long hidden = 0;  ///< width of the feed-forward layer; 0: 4 width
   long window = 0;  ///< each token sees that many latest ones, itself included; 0: all before it
+  nn::mixer_kind mixer = nn::mixer_kind::attention;  ///< how tokens learn of each other
+  long taps = 4;                                     ///< tokens that the mixer `convolution` sees
+  nn::shared_projections shared_projections = nn::shared_projections::none;
+  long query_context = 0;     ///< queries see that many latest tokens through a filter; 0: their own
+  bool adapted_keys = false;  ///< keys adapt to the query, in a second pass
   nn::feed_forward_kind feed_forward = nn::feed_forward_kind::gelu;
   nn::norm_kind norm = nn::norm_kind::layer_norm;
   nn::norm_place norms = nn::norm_place::before;
   nn::position_kind positions = nn::position_kind::learned;
   double position_base = 0;  ///< 0: 10000 for sinusoidal and rotary positions, 2 for Fourier
+  long position_range = 0;   ///< buckets of relative positions, 0: 32; distances of local ones, 0: 16
   double dropout = 0;
   bool biases = false;
   bool tied_head = true;  ///< the embedding serves as the last product (Press & Wolf 2017)
 
   long hidden_width() const { return hidden ? hidden : 4 * width; }
+  long position_range_or_default() const {
+    return position_range ? position_range : positions == nn::position_kind::local ? 16 : 32;
+  }
   bool operator==(const decoder_config&) const = default;
 };
 

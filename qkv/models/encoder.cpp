@@ -31,7 +31,7 @@ nn::block make_block(const encoder_config& c, nn::initialisation& init) {
   block.place = c.norms;
   for (nn::norm* norm : {&block.norm1, &block.norm2}) *norm = nn::norm(c.norm, c.width, c.biases);
   init.deviation = glorot(c.width, c.width);
-  block.attention = nn::multi_head_attention(
+  block.mixer = nn::multi_head_attention(
       {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init);
   init.deviation = glorot(c.width, c.hidden_width());
   block.update = nn::feed_forward(c.feed_forward, c.width, c.hidden_width(), c.biases, init, init.deviation);
@@ -169,7 +169,7 @@ std::vector<tensor> encoder::looks(const encoder_batch& batch) const {
   std::vector<tensor> layers;
   variable x = embed(batch, {});
   for (const nn::block& block : blocks_) {
-    layers.push_back(block.attention.weights(block.links(x)).select(0, 0));
+    layers.push_back(block.mixer.attention()->weights(block.links(x)).select(0, 0));
     x = block(x, {});
   }
   return layers;

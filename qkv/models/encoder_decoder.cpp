@@ -41,7 +41,7 @@ nn::block encoder_block(const encoder_decoder_config& c, nn::initialisation& ini
   nn::block block;
   block.place = c.norms;
   for (nn::norm* norm : {&block.norm1, &block.norm2}) *norm = nn::norm(c.norm, c.width, c.biases);
-  block.attention = attention_for(c, init, make_attention_parts());
+  block.mixer = attention_for(c, init, make_attention_parts());
   block.update = feed_forward_for(c, init);
   for (nn::dropout* dropout : {&block.dropout1, &block.dropout2}) *dropout = nn::dropout(c.dropout, init);
   return block;

@@ -3,17 +3,22 @@
 namespace qkv::nn {
 
 variable block::operator()(const variable& x, const forward_mode& mode, const sequences& own) const {
-  const auto attend = [&](const variable& input, const variable& residual) { return attention(input, residual, own); };
-  const variable seen = residual_step(x, norm1, place, dropout1, mode, attend);
+  const auto mix = [&](const variable& input, const variable& residual) { return mixer(input, residual, own); };
+  const variable seen = residual_step(x, norm1, place, dropout1, mode, mix);
   return residual_step(seen, norm2, place, dropout2, mode, update);
 }
 
-variable block::continued(const variable& x, key_value_cache& cache) const {
-  const auto attend = [&](const variable& input, const variable& residual) {
-    return attention.continued(input, cache, residual);
+variable block::continued(const variable& x, mixer_state& state) const {
+  const auto mix = [&](const variable& input, const variable& residual) {
+    return mixer.continued(input, state, residual);
   };
-  const variable seen = residual_step(x, norm1, place, dropout1, {}, attend);
+  const variable seen = residual_step(x, norm1, place, dropout1, {}, mix);
   return residual_step(seen, norm2, place, dropout2, {}, update);
+}
+
+attention_inputs block::links(const variable& x) const {
+  if (!mixer.attention()) refuse("links", "a layer whose mixer is attention", name_of(mixer.kind()));
+  return mixer.attention()->inputs(place == norm_place::before ? norm1(x) : x);
 }
 
 }  // namespace qkv::nn

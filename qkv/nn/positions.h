@@ -5,8 +5,10 @@
 namespace qkv::nn {
 
 /// How a model is told positions: not at all; a learned vector for each; sines of fixed wavelengths; the Fourier basis
-/// sin(x), sin(x/B), sin(x/B^2), ...; or queries and keys turned by an angle (rotary: qkv/ops/rotary.h).
-enum class position_kind { none, learned, sinusoidal, fourier, rotary };
+/// sin(x), sin(x/B), sin(x/B^2), ...; queries and keys turned by an angle (rotary: qkv/ops/rotary.h); or numbers that
+/// are added to the scores (qkv/attention/score.h): alibi's slopes, T5's learned buckets of distances (relative), and a
+/// learned number for each distance within a window (local).
+enum class position_kind { none, learned, sinusoidal, fourier, rotary, alibi, relative, local };
 
 /// Vaswani et al. 2017, section 3.5: [t, 2 i] = sin(t / base^(2 i / C)), [t, 2 i + 1] = cos of the same.
 /// @returns [T, C] for positions 0 .. T - 1.   @throws shape_error for an odd width or a base <= 0

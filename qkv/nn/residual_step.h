@@ -12,7 +12,7 @@ enum class norm_place { before, after };
 /// step(input, residual) gives residual + f(input); without a residual, f(input).
 template <class Step>
 variable residual_step(const variable& x, const norm& normalise, norm_place place, const dropout& drop,
-                       const forward_mode& mode, Step step) {
+                       const forward_mode& mode, const Step& step) {
   const variable input = place == norm_place::before ? normalise(x) : x;
   const variable sum = drop.acts(mode) ? add(x, drop(step(input, variable()), mode)) : step(input, x);
   return place == norm_place::after ? normalise(sum) : sum;

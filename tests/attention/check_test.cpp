@@ -352,6 +352,8 @@ TEST(ReadyMadeParts, RefuseNumbersThatMakeNoSense) {
               relative_bias(tensor({4, 32}), {.max_distance = 8});
             }),
             "relative_bias: expected a max_distance above 8, up to which every distance has a bucket; found 8");
+  EXPECT_EQ(message_of([] { local_bias(tensor({4, 6})); }),
+            "local_bias: expected an odd number of distances on both sides; found 6");
   EXPECT_EQ(message_of([] { relative_bias(tensor({4, 3})); }), "relative_bias: expected at least 4 buckets; found 3");
   EXPECT_EQ(message_of([] { top_k(0); }), "top_k: expected a count of at least 1; found 0");
   EXPECT_EQ(message_of([] { dense_mask(tensor({3, 4})); }),

@@ -14,6 +14,10 @@ TEST_F(CompiledScore, OneLine) {
 }
 TEST_F(CompiledScore, Alibi) { expect_same(causal, alibi(alibi_slopes(4))); }
 TEST_F(CompiledScore, RelativeBias) { expect_same(relative_bias(bias, {.max_distance = 61})); }
+TEST_F(CompiledScore, LocalBias) {
+  expect_same(local_bias(bias.slice(1, 0, 9).to_contiguous()));
+  expect_same(causal, local_bias(bias.slice(1, 0, 6).to_contiguous(), sides::before));
+}
 TEST_F(CompiledScore, RelativeBiasBehind) {
   expect_same(causal, relative_bias(bias, {.bidirectional = false, .max_distance = 61}));
 }

@@ -142,6 +142,18 @@ TEST_F(OracleScore, RelativeBiasOfBothKinds) {
   expect_worked({.score = both}, {bias}, q, k, v, relative_bias(bias, {.bidirectional = true, .max_distance = 16}));
 }
 
+TEST_F(OracleScore, LocalBiasKnowsNearDistancesAlone) {
+  const auto behind = [&](double s, link at) {
+    return at.j <= at.i && at.i - at.j < 8 ? s + bias.at<double>(at.h, at.i - at.j) : s;
+  };
+  expect_worked({.score = behind}, {bias}, q, k, v, local_bias(bias, sides::before));
+  const tensor odd = bias.slice(1, 0, 5).clone();
+  const auto both = [&](double s, link at) {
+    return std::abs(at.i - at.j) <= 2 ? s + odd.at<double>(at.h, 2 + at.j - at.i) : s;
+  };
+  expect_worked({.score = both}, {odd}, q, k, v, local_bias(odd));
+}
+
 TEST_F(OracleScore, DenseBiasSumsItsGradientOverSharedAxes) {
   for (const shape& s : {shape{2, 4, 9, 13}, shape{1, 4, 9, 13}, shape{2, 1, 1, 13}, shape{1, 1, 9, 13}}) {
     const tensor pairs = normal(s, 8);

@@ -151,6 +151,14 @@ inline const std::vector<ready_part>& ready_scores() {
          return make_formula(relative_bias(numbers({s.heads, 2 * d.between(2, 8)}, seed),
                                            {.bidirectional = d.chance(0.5), .max_distance = 97}));
        }},
+      {"local_bias",
+       [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
+         dice d(seed);
+         const bool both = d.chance(0.5);
+         const long range = d.between(1, 20);
+         return make_formula(
+             local_bias(numbers({s.heads, both ? 2 * range + 1 : range}, seed), both ? sides::both : sides::before));
+       }},
       {"additive_bias",
        [](std::uint64_t seed, const part_sizes& s) -> formula_ptr {
          dice d(seed);

@@ -4,7 +4,10 @@
 #include "qkv/autograd/feed_forward.h"
 #include "qkv/autograd/linear.h"
 #include "qkv/autograd/linear_attention.h"
+#include "qkv/autograd/mixing.h"
 #include "qkv/autograd/norm.h"
+#include "qkv/autograd/recurrent.h"
+#include "qkv/autograd/rows.h"
 #include "qkv/autograd/views.h"
 #include "tests/autograd/gradient_check.h"
 
@@ -48,6 +51,8 @@ TEST(Gradients, OfElementwiseFunctions) {
   expect_gradients_match([](inputs v) { return multiply(v[0], -0.7f); }, {a});
   expect_gradients_match([](inputs v) { return gelu(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return silu(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return tanh(v[0]); }, {a});
+  expect_gradients_match([](inputs v) { return sigmoid(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return activate(v[0], activation::gelu_tanh); }, {a});
   expect_gradients_match([](inputs v) { return swiglu(v[0]); }, {a});
   expect_gradients_match([](inputs v) { return dropout(v[0], 0.3, {5, 6}); }, {a});
@@ -59,6 +64,58 @@ TEST(Gradients, OfElementwiseFunctions) {
 TEST(Gradients, OfEmbedding) {
   const tensor ids({2, 3}, std::vector<std::int32_t>{4, 0, 4, 1, 1, 4});
   expect_gradients_match([&](inputs v) { return embedding(v[0], ids); }, {random_tensor({5, 3}, 1)});
+}
+
+TEST(Gradients, OfRowsAndTheirMeans) {
+  const tensor rows({2, 2}, std::vector<std::int32_t>{4, 0, 4, 1});
+  const std::vector<long> offsets{0, 2, 2, 5};
+  const tensor x = random_tensor({5, 3}, 1);
+  expect_gradients_match([&](inputs v) { return gather_rows(v[0], rows); }, {x});
+  expect_gradients_match([&](inputs v) { return segment_mean(v[0], offsets); }, {x});
+  // Where some of the gradient is there already.
+  expect_gradients_match(
+      [&](inputs v) {
+        return add(gather_rows(v[0], rows), segment_mean(v[0], std::vector<long>{0, 1, 5}));
+      },
+      {x});
+}
+
+TEST(Gradients, OfRecurrentCells) {
+  const std::vector<long> offsets{0, 3, 3, 4, 6};
+  for (const auto cell : {recurrent_cell::rnn, recurrent_cell::gru, recurrent_cell::lstm})
+    for (const bool reversed : {false, true}) {
+      const long G = gates_of(cell), U = 3;
+      std::vector<tensor> values = {random_tensor({6, 2}, 1),     random_tensor({G * U, 2}, 2),
+                                    random_tensor({G * U, U}, 3), random_tensor({G * U}, 4),
+                                    random_tensor({G * U}, 5),    random_tensor({4, U}, 6)};
+      const bool lstm = cell == recurrent_cell::lstm;
+      if (lstm) values.push_back(random_tensor({4, U}, 7));
+      const auto run = [&](inputs v) {
+        return recurrent(cell, v[0], offsets, {v[1], v[2], v[3], v[4]}, {v[5], lstm ? v[6] : variable()}, reversed);
+      };
+      expect_gradients_match([&](inputs v) { return run(v).states; }, values, 1e-3);
+      expect_gradients_match([&](inputs v) { return run(v).last.state; }, values, 1e-3);
+      expect_gradients_match(
+          [&](inputs v) {
+            const auto out = run(v);
+            const variable ends[] = {out.states, out.last.state, lstm ? out.last.cell : out.last.state};
+            return concatenate(ends, 0);
+          },
+          values, 1e-3);
+      if (lstm) expect_gradients_match([&](inputs v) { return run(v).last.cell; }, values, 1e-3);
+    }
+}
+
+TEST(Gradients, OfMixing) {
+  const tensor x = random_tensor({2, 4, 3}, 1), w = random_tensor({3, 3}, 2), b = random_tensor({3}, 3);
+  for (const auto reach : {convolution_reach::past, convolution_reach::centred}) {
+    expect_gradients_match([&](inputs v) { return depthwise_convolution(v[0], v[1], v[2], reach); }, {x, w, b});
+    expect_gradients_match([&](inputs v) { return add(v[0], depthwise_convolution(v[0], v[1], {}, reach)); }, {x, w});
+  }
+  expect_gradients_match([](inputs v) { return fourier_mixing(v[0]); }, {x});
+  expect_gradients_match([](inputs v) { return add(v[0], fourier_mixing(v[0])); }, {x});
+  const rotary_table table = make_rotary_table(9, 4);
+  expect_gradients_match([&](inputs v) { return add(v[0], rotary(v[0], table, 2)); }, {random_tensor({1, 3, 2, 4}, 4)});
 }
 
 TEST(Gradients, OfLosses) {

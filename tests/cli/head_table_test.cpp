@@ -136,7 +136,7 @@ TEST(HeadTable, RolloutIsTheProductOfTheLayersMeanWeights) {
       }
     flow = next;
   }
-  const auto found = rollout_of(text.model, text.links, 20);
+  const auto found = rollout_of(text.links, 20);
   for (std::size_t s = 0; s < 30; ++s) EXPECT_NEAR(found[s], flow[s], 1e-5);
 }
 
@@ -163,7 +163,7 @@ TEST(HeadTable, TakesNoMatrixOfTokensByTokens) {
   reset_memory_peak();
   const std::size_t held = memory_in_use().in_use;
   text.table();
-  rollout_of(text.model, text.links, T - 1);
+  rollout_of(text.links, T - 1);
   EXPECT_LT(double(memory_in_use().peak - held), double(T) * T * 4 / 8);
 }
 

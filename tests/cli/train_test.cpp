@@ -57,6 +57,40 @@ TEST_F(Train, LearnsAndShowsWhatItWrites) {
   EXPECT_EQ(done.err.find('\r'), std::string::npos) << "plain lines in a file";
 }
 
+TEST_F(Train, LearnsWithEveryMixerAndOptionOfAttentionAndWritesAfterwards) {
+  const std::vector<std::vector<std::string>> choices = {
+      {"--mixer", "uniform", "--window", "6"},
+      {"--mixer", "mlp"},
+      {"--mixer", "convolution", "--taps", "3"},
+      {"--mixer", "linear_attention", "--positions", "none"},
+      {"--mixer", "gru"},
+      {"--positions", "alibi", "--query-context", "3"},
+      {"--positions", "local", "--position-range", "5", "--adapted-keys"},
+      {"--positions", "relative", "--shared-projections", "query_key"}};
+  for (const auto& choice : choices) {
+    SCOPED_TRACE(choice[0] + " " + choice[1]);
+    std::vector<std::string> more{"--steps", "8", "-q"};
+    more.insert(more.end(), choice.begin(), choice.end());
+    const auto file = in_folder("mixed");
+    const finished done = qkv_program(training(text(), file, more));
+    ASSERT_EQ(done.code, 0) << done.err;
+    // Longer than the context: the window is read again, or the state begun again.
+    const finished written = qkv_program({"generate", "--model", file, "--prompt", "a", "--tokens", "150"});
+    EXPECT_EQ(written.code, 0) << written.err;
+  }
+}
+
+TEST_F(Train, SaysWhichChoicesDoNotFitTogether) {
+  const auto complaint = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--steps", "2"});
+    return qkv_program(training(text(), in_folder("refused"), more)).err;
+  };
+  EXPECT_THAT(complaint({"--mixer", "fourier"}), HasSubstr("fourier, which has no causal form"));
+  EXPECT_THAT(complaint({"--mixer", "gru", "--positions", "rotary"}),
+              HasSubstr("positions that only attention can use"));
+  EXPECT_THAT(complaint({"--mixer", "magic"}), HasSubstr("--mixer"));
+}
+
 TEST_F(Train, WritesItsCurveAndItsResultForPrograms) {
   const auto run = in_folder("curved");
   const auto result = json_of(training(text(), run, {"--steps", "40", "--validate-every", "20"}));

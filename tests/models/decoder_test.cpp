@@ -86,6 +86,58 @@ TEST(Decoder, HasTheGradientOfItsLossInEveryArrangement) {
   expect_gradient_matches(model);
 }
 
+/// Every mixer that a decoder may have, every way to tell positions by scores, and the options of attention.
+std::vector<decoder_config> configurations() {
+  std::vector<decoder_config> all;
+  for (const auto mixer : {nn::mixer_kind::uniform, nn::mixer_kind::mlp, nn::mixer_kind::convolution,
+                           nn::mixer_kind::linear_attention, nn::mixer_kind::gru}) {
+    all.push_back(small_config());
+    all.back().mixer = mixer;
+    all.back().biases = true;
+  }
+  all.push_back(all[0]);
+  all.back().window = 3;
+  for (const auto positions : {nn::position_kind::alibi, nn::position_kind::relative, nn::position_kind::local}) {
+    all.push_back(small_config());
+    all.back().positions = positions;
+    all.back().position_range = positions == nn::position_kind::local ? 3 : 4;
+  }
+  for (const auto shared : {nn::shared_projections::query_key, nn::shared_projections::all}) {
+    all.push_back(small_config());
+    all.back().shared_projections = shared;
+    all.back().query_context = 3;
+    all.back().adapted_keys = true;
+  }
+  return all;
+}
+
+TEST(Decoder, HasTheGradientOfItsLossWithEveryMixerAndOptionOfAttention) {
+  for (const auto& config : configurations()) {
+    SCOPED_TRACE(to_json(config));
+    const decoder model(config, 1);
+    enlarge(model, 15);
+    expect_gradient_matches(model);
+  }
+}
+
+TEST(Decoder, DoesNotLookAheadWithAnyMixerAndReadsOn) {
+  for (const auto& config : configurations()) {
+    SCOPED_TRACE(to_json(config));
+    const decoder model(config, 1);
+    const tensor tokens = random_tokens(2, 8, 11, 1), changed = tokens.clone();
+    for (long b = 0; b < 2; ++b) changed.at<std::int32_t>(b, 7) = (changed.at<std::int32_t>(b, 7) + 1) % 11;
+    const tensor whole = model.logits(tokens), other = model.logits(changed);
+    for (long t = 0; t < 7; ++t) EXPECT_EQ(whole.at<float>(0, t, 5), other.at<float>(0, t, 5));
+    auto cache = model.make_cache(2);
+    for (int round = 0; round < 2; ++round, cache.shorten(0))
+      for (long from = 0; const long length : {3L, 1L, 1L, 2L, 1L}) {
+        const tensor next = model.next_logits(tokens.slice(1, from, from + length).to_contiguous(), cache);
+        from += length;
+        for (long v = 0; v < 11; ++v) EXPECT_NEAR(next.at<float>(1, v), whole.at<float>(1, from - 1, v), 2e-5);
+      }
+  }
+}
+
 TEST(Decoder, StartsWithAGuessThatKnowsNothing) {
   const decoder model(small_config(), 1);
   const double loss = model.loss(random_tokens(4, 8, 11, 1), random_tokens(4, 8, 11, 2)).value().item();
@@ -137,6 +189,22 @@ TEST(Decoder, ShowsWhatItsHeadsLookAt) {
   }
 }
 
+TEST(Decoder, ShowsLinksOfAttentionAlone) {
+  for (const auto& config : configurations()) {
+    const decoder model(config, 1);
+    const auto links = [&] { return model.links(random_tokens(1, 6, 11, 1)); };
+    if (config.mixer != nn::mixer_kind::attention) {
+      EXPECT_THAT(message_of(links), HasSubstr("expected a layer whose mixer is attention; found " +
+                                               std::string(nn::name_of(config.mixer))));
+      continue;
+    }
+    const tensor weights = model.attention_weights(links()[1]);
+    double sum = 0;
+    for (long s = 0; s < 6; ++s) sum += weights.at<float>(0, 1, 4, s);
+    EXPECT_NEAR(sum, 1, 1e-5);
+  }
+}
+
 TEST(Decoder, RefusesBadTokens) {
   const decoder model(small_config(), 1);
   const tensor targets = random_tokens(1, 3, 11, 2);
@@ -162,6 +230,9 @@ TEST(DecoderConfig, SurvivesItsTextForm) {
   config.dropout = 0.25;
   config.biases = true;
   EXPECT_EQ(decoder_config_from_json(to_json(config)), config);
+  for (const auto& other : configurations()) EXPECT_EQ(decoder_config_from_json(to_json(other)), other);
+  // What was written before there were mixers.
+  EXPECT_EQ(decoder_config_from_json("{\"width\": 64}").mixer, nn::mixer_kind::attention);
 }
 
 TEST(DecoderConfig, RefusesWhatItDoesNotKnow) {
@@ -183,6 +254,16 @@ TEST(DecoderConfig, RefusesNumbersThatDoNotFit) {
   EXPECT_THAT(complaint([](auto& c) { c.vocabulary = 0; }), HasSubstr("vocabulary from 1 to 16777215; found 0"));
   EXPECT_THAT(complaint([](auto& c) { c.dropout = 1; }), HasSubstr("dropout"));
   EXPECT_THAT(complaint([](auto& c) { c.heads = 8, c.positions = nn::position_kind::rotary; }), HasSubstr("rotary"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::fourier; }),
+              HasSubstr("kept from those after them; found fourier"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.window = 3; }), HasSubstr("no window"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.positions = nn::position_kind::alibi; }),
+              HasSubstr("only attention can use"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::mlp, c.adapted_keys = true; }),
+              HasSubstr("no options of attention with the mixer mlp"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::convolution, c.taps = 9; }), HasSubstr("taps from 1"));
+  EXPECT_THAT(complaint([](auto& c) { c.key_heads = 1, c.shared_projections = nn::shared_projections::all; }),
+              HasSubstr("as many key heads as heads"));
 }
 
 }  // namespace

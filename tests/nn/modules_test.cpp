@@ -169,7 +169,7 @@ nn::block make_block(nn::norm_place place, nn::norm_kind kind, nn::feed_forward_
   nn::block block;
   block.place = place;
   block.norm1 = block.norm2 = nn::norm(kind, 8, false);
-  block.attention = nn::multi_head_attention({.width = 8, .heads = 2, .out_deviation = 0.4}, init, causal);
+  block.mixer = nn::multi_head_attention({.width = 8, .heads = 2, .out_deviation = 0.4}, init, causal);
   block.update = nn::feed_forward(update, 8, 12, false, init, 0.4);
   return block;
 }
@@ -190,7 +190,7 @@ TEST(Block, ContinuesFromItsCache) {
   const nn::block block = make_block(nn::norm_place::before, nn::norm_kind::layer_norm, nn::feed_forward_kind::gelu);
   const tensor x = random_tensor({2, 6, 8}, 1);
   const tensor whole = block(variable(x), {}).value();
-  nn::key_value_cache cache(2, 6, 2, 4);
+  nn::mixer_state cache = block.make_state(2, 6);
   block.continued(variable(x.slice(1, 0, 4).to_contiguous()), cache);
   const tensor rest = block.continued(variable(x.slice(1, 4, 6).to_contiguous()), cache).value();
   EXPECT_EQ(cache.length(), 6);

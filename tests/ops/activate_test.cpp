@@ -20,12 +20,16 @@ double exactly(activation f, double x) {
       return x / (1 + std::exp(-x));
     case activation::relu:
       return std::max(x, 0.0);
+    case activation::tanh:
+      return std::tanh(x);
+    case activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
   }
   return NAN;
 }
 
 const std::vector<activation> all = {activation::none, activation::gelu, activation::gelu_tanh, activation::silu,
-                                     activation::relu};
+                                     activation::relu, activation::tanh, activation::sigmoid};
 
 TEST(Activate, IsAsCloseAsItSays) {
   on_every_instruction_set([] {
@@ -60,7 +64,9 @@ TEST(Activate, HasItsLimitsAtInfinityAndKeepsNan) {
     for (const auto f : all) {
       if (f == activation::none) continue;
       for (const float x : extremes) {
-        const float expected = x < 0 ? 0 : x, slope = x < 0 ? 0 : 1;
+        const bool bounded = f == activation::tanh || f == activation::sigmoid;
+        const float least = f == activation::tanh ? -1 : 0;
+        const float expected = x < 0 ? least : bounded ? 1 : x, slope = x < 0 || bounded ? 0 : 1;
         const tensor at = tensor::full({1}, x);
         EXPECT_EQ(activate(at, f).at<float>(0), expected) << int(f) << " at " << x;
         EXPECT_EQ(activate_backward(tensor::full({1}, 1), at, f).at<float>(0), slope) << int(f) << " at " << x;
