@@ -46,10 +46,8 @@ void encoder::encode(std::string_view text, std::vector<std::int32_t>& tokens, s
 /// The longest added token that the text starts with.
 const added_token* encoder::added_at(std::string_view text) const {
   const added_token* longest = nullptr;
-  for (const added_token& added : parts_.added) {
-    if (added.special && how_ == markers::as_text) continue;
-    if (text.starts_with(added.name) && (!longest || added.name.size() > longest->name.size())) longest = &added;
-  }
+  const piece_trie& names = how_ == markers::as_text ? parts_.plain_added : parts_.every_added;
+  names.each_prefix(text, [&](std::int32_t place, std::size_t) { longest = &parts_.added[std::size_t(place)]; });
   return longest;
 }
 

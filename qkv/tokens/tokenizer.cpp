@@ -53,8 +53,17 @@ bool tokens::has_byte_fallback(const token_model& model) {
 }
 
 tokenizer::tokenizer(tokenizer_parts parts) {
-  for (const added_token& token : parts.added)
-    if (token.special) parts.special_ids.push_back(token.id);
+  std::vector<std::pair<std::string_view, std::int32_t>> every, plain;
+  for (std::size_t i = 0; i < parts.added.size(); ++i) {
+    const added_token& token = parts.added[i];
+    every.emplace_back(token.name, std::int32_t(i));
+    if (token.special)
+      parts.special_ids.push_back(token.id);
+    else
+      plain.push_back(every.back());
+  }
+  parts.every_added = piece_trie(std::move(every));
+  parts.plain_added = piece_trie(std::move(plain));
   parts_ = std::make_shared<const tokenizer_parts>(std::move(parts));
 }
 
@@ -112,9 +121,9 @@ const std::string& tokenizer::token(std::int32_t id) const {
 }
 
 std::optional<std::int32_t> tokenizer::id(std::string_view token) const {
-  for (const added_token& added : parts_->added)
-    if (added.name == token) return added.id;
-  return names_of(parts_->model).find(token);
+  if (const auto known = names_of(parts_->model).find(token)) return known;
+  const auto place = std::ranges::find(parts_->added, token, &added_token::name);
+  return place == parts_->added.end() ? std::nullopt : std::optional(place->id);
 }
 
 const std::vector<std::int32_t>& tokenizer::special_ids() const { return parts_->special_ids; }

@@ -40,6 +40,8 @@ struct tokenizer_parts {
   joining join = joining::as_they_are;
   std::vector<added_token> added;  ///< in increasing order of ids; those beyond the model's follow it without a gap
   std::vector<std::int32_t> special_ids{};
+  piece_trie every_added{{}},
+      plain_added{{}};  ///< all added tokens and those that are not special, by place in `added`
 };
 
 inline const vocabulary& names_of(const token_model& model) {

@@ -138,6 +138,8 @@ void check_added_tokens(const std::vector<added_token>& added, const vocabulary&
     if (!known && token.id != next++)
       complain("the added token \"" + token.name + "\" to have its id in the model, or the next behind it",
                std::to_string(token.id));
+    if (std::ranges::count(added, token.name, &added_token::name) > 1)
+      complain("every added token once", "\"" + token.name + "\" twice");
   }
 }
 

@@ -130,6 +130,8 @@ TEST(TokenizerJson, RefusesWhatIsDamaged) {
   EXPECT_THAT(complaint_with("/model/unk_token", R"("?")"), HasSubstr("the unk_token in the vocab; found \"?\""));
   EXPECT_THAT(complaint_with("/added_tokens", R"([{"id": 9, "content": "x"}])"),
               HasSubstr("or the next behind it; found 9"));
+  EXPECT_THAT(complaint_with("/added_tokens", R"([{"id": 4, "content": "x"}, {"id": 5, "content": "x"}])"),
+              HasSubstr("expected every added token once; found \"x\" twice"));
   EXPECT_THAT(complaint_with("/pre_tokenizer", R"({"type": "Split", "pattern": 3})"), HasSubstr("usual form"));
 }
 
