@@ -160,8 +160,6 @@ class key_block : key_scores {
     }
   }
   void drop() const {
-    tile where = w.where;
-    where.head = h->head;
     for (long r = 0; r < rows; ++r)
       drop_links(dropping, where, first_row + r, first_key, key_panels * tile_columns, p + r * pitch);
   }
