@@ -160,10 +160,8 @@ class key_block : key_scores {
     }
   }
   void drop() const {
-    tile here = w.where;
-    here.head = h->head;
     for (long r = 0; r < rows; ++r)
-      drop_links(dropping, here, first_row + r, first_key, key_panels * tile_columns, p + r * pitch);
+      drop_links(dropping, where, first_row + r, first_key, key_panels * tile_columns, p + r * pitch);
   }
   void add_to_means(int i) const {
     for (int r = 0; r < tile_rows && i * tile_rows + r < rows; ++r) {

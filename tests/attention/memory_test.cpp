@@ -17,17 +17,16 @@
 namespace {
 std::atomic<long> allocations{0};
 std::atomic<std::size_t> allocated_bytes{0};
+}  // namespace
 
-void* count_and_allocate(std::size_t bytes, std::size_t alignment) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // sanitizers bring their own
+static void* count_and_allocate(std::size_t bytes, std::size_t alignment) {
   ++allocations;
   allocated_bytes += bytes;
   void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (!p) throw std::bad_alloc();
   return p;
 }
-}  // namespace
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // sanitizers bring their own
 void* operator new(std::size_t bytes) { return count_and_allocate(bytes, alignof(std::max_align_t)); }
 void* operator new(std::size_t bytes, std::align_val_t a) { return count_and_allocate(bytes, std::size_t(a)); }
 void operator delete(void* p) noexcept { std::free(p); }
