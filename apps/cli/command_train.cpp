@@ -1,4 +1,4 @@
-// qkv train: models learn, from texts or from texts and their translations.
+// qkv train: models learn, from texts, from texts and their translations, from pictures and sounds.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,6 +54,23 @@ void add_data(CLI::App& command, train_flags& flags) {
   validation_source->needs(
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
+}
+
+void add_senses(CLI::App& command, train_flags& flags) {
+  const auto group = command.add_option_group("Pictures and sounds");
+  group->add_option("--images", flags.images,
+                    "Pictures to tell apart: IDX files, or PNG and JPEG in a folder for each class");
+  group->add_option("--sounds", flags.sounds,
+                    "Sounds to tell apart: WAV and FLAC in a folder for each class, or named CLASS_anything; with --images: "
+                    "do a picture and a sound show the same?");
+  group->add_option("--classes", flags.classes, "Names of the classes, with commas between them")->delimiter(',');
+  group->add_option("--picture-size", flags.picture_size, "Side of pictures from PNG and JPEG, in pixels")
+      ->check(CLI::Range(1L, 1024L))
+      ->capture_default_str();
+  group->add_option("--patch", flags.patch, "Side of a picture's patch, in pixels")
+      ->check(CLI::Range(1L, 1024L))
+      ->capture_default_str();
+  group->add_flag("--flip", flags.flip, "A mirrored picture shows the same");
 }
 
 std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
@@ -143,7 +160,7 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
           schedule,
           given.add(group, "--weight-decay", &o::weight_decay, "Of matrices")->check(CLI::Range(0.0, 100.0)),
           given.add(group, "--clip", &o::clip, "Largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9)),
-          given.add(group, "--label-smoothing", &o::label_smoothing, "Translations: share of a target that is spread")
+          given.add(group, "--label-smoothing", &o::label_smoothing, "Share of a target that is spread over all others")
               ->check(CLI::Range(0.0, 0.99)),
           given.add(group, "--average", &o::average, "Use weights averaged with this decay a step; 0: the latest")
               ->check(CLI::Range(0.0, 0.9999999)),
@@ -174,7 +191,7 @@ void add_run(CLI::App& command, run_options& run, given_training_options& given,
   CLI::Option* seconds = given.add(command, "--seconds", &training_options::seconds,
                                    "Stop after that many seconds; without --steps, the only limit; 0: no limit of time")
                              ->check(CLI::Range(0.0, 1e9));
-  command.add_option("--epochs", run.epochs, "Translations: how often every pair is seen, instead of --steps")
+  command.add_option("--epochs", run.epochs, "How often every pair of texts, picture or sound is seen, instead of --steps")
       ->check(CLI::Range(0.0, 1e6))
       ->excludes(steps);
   flags_given = {{steps, &run.steps_given}, {seconds, &run.seconds_given}};
@@ -193,22 +210,27 @@ void train(const train_flags& flags, const output_options& output) {
     throw usage_error("--out: expected a folder for the run; found none");
   if (!flags.text.empty()) return train_language_model(flags, output);
   if (!flags.source.empty()) return train_translator(flags, output);
-  throw usage_error("expected something to learn from, --text FILE or --source FILE --target FILE; found neither");
+  if (!flags.images.empty() || !flags.sounds.empty()) return train_classifier(flags, output);
+  throw usage_error(
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER or --sounds FOLDER; "
+      "found none of them");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
   CLI::App& command =
-      add_command(program, "train", "Train a small model on a text, or on texts and their translations; Ctrl-C saves",
+      add_command(program, "train", "Train a small model on a text, on translations, on pictures or sounds; Ctrl-C saves",
                   "qkv train --text FILE --out mine --seconds 600\n"
-                  "  qkv train --source train.de --target train.en --out de-en --epochs 20");
+                  "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
+                  "  qkv train --images FOLDER --out pictures");
   const auto flags = std::make_shared<train_flags>();
   const auto output = std::make_shared<output_options>();
   const auto given = std::make_shared<given_training_options>();
   const auto limits = std::make_shared<std::vector<std::pair<CLI::Option*, bool*>>>();
   add_run(command, flags->run, *given, *limits);
   add_data(command, *flags);
+  add_senses(command, *flags);
   auto fixed = add_tokens(command, *flags);
   for (auto& more : {add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
                      add_learning(command, *given)})

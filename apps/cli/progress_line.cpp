@@ -22,8 +22,8 @@ std::string in_clock(double seconds) {
   return hours ? fmt::format("{}:{:02}:{:02}", hours, minutes, all % 60) : fmt::format("{}:{:02}", minutes, all % 60);
 }
 
-progress_line::progress_line(double seconds, bool quiet)
-    : limit_(seconds), quiet_(quiet), terminal_(is_terminal(stderr)), look_(look_of_terminal(stderr)) {}
+progress_line::progress_line(double seconds, bool quiet, const char* unit)
+    : limit_(seconds), unit_(unit), quiet_(quiet), terminal_(is_terminal(stderr)), look_(look_of_terminal(stderr)) {}
 
 progress_line::~progress_line() { clear(); }
 
@@ -36,7 +36,7 @@ std::string progress_line::text_of(const training_progress& p) const {
   std::string text = limit_ > 0 ? fmt::format("step {}", p.step) : fmt::format("step {}/{}", p.step, p.steps);
   if (!std::isnan(p.loss)) text += fmt::format("  loss {:.3f}", p.loss);
   if (!std::isnan(p.validation_loss)) text += fmt::format("  validation {:.3f}", p.validation_loss);
-  if (p.tokens_per_second > 0) text += fmt::format("  {} tokens/s", in_rate(p.tokens_per_second));
+  if (p.tokens_per_second > 0) text += fmt::format("  {} {}/s", in_rate(p.tokens_per_second), unit_);
   return text + (p.finished ? fmt::format("  in {}", in_clock(p.seconds))
                             : fmt::format("  {} left", in_clock(p.seconds_left)));
 }

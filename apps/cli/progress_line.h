@@ -12,8 +12,8 @@ std::string in_clock(double seconds);
 
 class progress_line {
  public:
-  /// `seconds`: the run's limit in time, 0 where steps are its limit.
-  progress_line(double seconds, bool quiet);
+  /// `seconds`: the run's limit in time, 0 where steps are its limit.   `unit`: what is learned from
+  progress_line(double seconds, bool quiet, const char* unit = "tokens");
   ~progress_line();
 
   void show(const training_progress& p);
@@ -28,6 +28,7 @@ class progress_line {
   double share_done(const training_progress& p) const;
 
   double limit_;
+  const char* unit_;
   bool quiet_, terminal_;
   look look_;
   bool shown_ = false;

@@ -34,9 +34,16 @@ struct train_flags {
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;
+  // Pictures and sounds to tell apart; both: does a picture show what a sound says?
+  std::string images, sounds;
+  std::vector<std::string> classes;  ///< names in place of the folder's; empty: those
+  long picture_size = 32;            ///< of PNG and JPEG
+  long patch = 4;
+  bool flip = false;
 };
 
 void train_language_model(const train_flags& flags, const output_options& output);
 void train_translator(const train_flags& flags, const output_options& output);
+void train_classifier(const train_flags& flags, const output_options& output);
 
 }  // namespace qkv::cli

@@ -90,7 +90,7 @@ void training_run::train(const training_job& job) {
   trainer run(job.task, job.training);
   if (job.step > 0) run.resume(job.step, job.state);
   metrics_.emplace(folder_->path() / "metrics.jsonl", job.step);
-  line_.emplace(job.training.seconds, output_.quiet);
+  line_.emplace(job.training.seconds, output_.quiet, job.unit);
   const std::atomic<bool>& stop = stop_on_interrupt();
   if (!output_.quiet && !output_.json) {
     fmt::print("{}\n\n", job.described);
@@ -118,7 +118,7 @@ void training_run::train(const training_job& job) {
 void training_run::conclude(const training_job& job, const training_progress& last, bool stopped) {
   line_->clear();
   if (output_.json) {
-    const nlohmann::ordered_json result{{"run", options_.out},
+    nlohmann::ordered_json result{{"run", options_.out},
                                         {"step", last.step},
                                         {"epochs", last.epochs},
                                         {"stopped", stopped},
@@ -128,6 +128,7 @@ void training_run::conclude(const training_job& job, const training_progress& la
                                         {"tokens_per_second", last.tokens_per_second},
                                         {"parameters", numbers_in(job.task.parameters())},
                                         {"sample", job.sample(200)}};
+    if (job.add_to_result) job.add_to_result(result);
     fmt::print("{}\n", result.dump(1));
   } else {
     show_sample(job, fmt::format("What it says after {} steps:", last.step), 400);

@@ -32,6 +32,9 @@ struct training_job {
   /// What the model makes of something, as it is now; about so many tokens.
   std::function<std::string(long tokens)> sample;
   double flops_of_a_target = 0;  ///< forward and backward, for --dry-run
+  const char* unit = "tokens";   ///< what its targets are
+  /// What else the result says to programs; may be empty.
+  std::function<void(nlohmann::ordered_json&)> add_to_result = {};
 };
 
 class training_run {

@@ -17,12 +17,11 @@ tensor as_tensor(std::vector<std::int32_t> targets) {
 }  // namespace
 
 classification_task::classification_task(const encoder_classifier& model, const labelled_examples& learn,
-                                         const labelled_examples& validate, double smoothing,
-                                         const training_options& options)
+                                         const labelled_examples& validate, const training_options& options)
     : model_(model),
       learn_(learn),
       validate_(validate),
-      smoothing_(smoothing),
+      smoothing_(options.label_smoothing),
       batch_(options.batch),
       seed_(options.seed) {
   for (const labelled_examples* examples : {&learn, &validate})

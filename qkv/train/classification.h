@@ -21,9 +21,9 @@ classification_score tested(const encoder_classifier& model, const labelled_exam
 class classification_task : public learning_task {
  public:
   /// Batches of options.batch, each epoch in an order of its own; every example is changed anew each time.
-  /// The caller keeps model and examples alive.   @param smoothing  label smoothing of the loss that is learned from
+  /// The caller keeps model and examples alive.   @param options  batch, seed and label_smoothing count here
   classification_task(const encoder_classifier& model, const labelled_examples& learn,
-                      const labelled_examples& validate, double smoothing, const training_options& options);
+                      const labelled_examples& validate, const training_options& options);
 
   std::vector<nn::named_parameter> parameters() const override { return nn::parameters_of(model_); }
   batch_loss loss(long number, const nn::forward_mode& mode) const override;

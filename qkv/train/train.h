@@ -2,7 +2,7 @@
 #pragma once
 #include "qkv/train/checkpoint.h"
 #include "qkv/train/classification.h"
-#include "qkv/train/classifier_file.h"
+#include "qkv/train/classifier.h"
 #include "qkv/train/data_order.h"
 #include "qkv/train/optimiser.h"
 #include "qkv/train/options.h"

@@ -7,7 +7,7 @@
 
 #include "qkv/base/threads.h"
 #include "qkv/io/safetensors.h"
-#include "qkv/train/classifier_file.h"
+#include "qkv/train/classifier.h"
 #include "qkv/train/trainer.h"
 #include "tests/base/message_of.h"
 #include "tests/io/temporary_folder.h"
@@ -68,7 +68,7 @@ TEST(Classification, Remembers64PicturesOfNoise) {
   const auto examples = noise(64);
   const encoder_classifier model(small_config(), 1);
   const auto options = quick_options(300);
-  const classification_task task(model, examples, examples, 0, options);
+  const classification_task task(model, examples, examples, options);
   const auto before = tested(model, examples);
   EXPECT_NEAR(before.loss, std::log(4.0), 0.3);
   const auto last = trainer(task, options).train();
@@ -88,7 +88,7 @@ TEST(Classification, HearsWhichWayATonesPitchGoes) {
   const encoder_classifier model(
       {.frame_width = how.frame_width(), .classes = 2, .context = how.tokens() + 1, .layers = 2, .width = 32}, 1);
   const auto options = quick_options(80);
-  const classification_task task(model, learn, test, 0.1, options);
+  const classification_task task(model, learn, test, options);
   trainer(task, options).train();
   EXPECT_EQ(tested(model, test).accuracy, 1);
 }
@@ -103,7 +103,7 @@ TEST(Classification, GivesTheSameBitsForAnyNumberOfThreadsAndResumed) {
   for (const int threads : {1, 2, 3}) {
     set_thread_count(threads);
     const encoder_classifier model(config, 1);
-    const classification_task task(model, examples, examples, 0.1, options);
+    const classification_task task(model, examples, examples, options);
     trainer run(task, options);
     for (int i = 0; i < 8; ++i) run.step();
     if (threads == 1) first = numbers_of(model);
@@ -113,18 +113,17 @@ TEST(Classification, GivesTheSameBitsForAnyNumberOfThreadsAndResumed) {
 
   temporary_folder folder;
   const encoder_classifier half(config, 1);
-  const classification_task task(half, examples, examples, 0.1, options);
+  const classification_task task(half, examples, examples, options);
   trainer run(task, options);
   for (int i = 0; i < 3; ++i) run.step();
-  const classifier_facts facts{
-      .classes = {"a", "b", "c", "d"}, .picture = small_pictures, .step = 3, .training = options};
-  save_classifier(folder / "half", half, facts, run.state());
+  const classifier_senses senses{.classes = {"a", "b", "c", "d"}, .picture = small_pictures};
+  save_classifier(folder / "half", half, senses, {.step = 3, .training = options}, run.state());
   const auto loaded = load_classifier(folder / "half");
-  EXPECT_EQ(loaded.facts.classes, facts.classes);
-  EXPECT_EQ(loaded.facts.picture, facts.picture);
-  EXPECT_EQ(loaded.facts.sound, facts.sound);
+  EXPECT_EQ(loaded.senses.classes, senses.classes);
+  EXPECT_EQ(loaded.senses.picture, senses.picture);
+  EXPECT_EQ(loaded.senses.sound, senses.sound);
   EXPECT_EQ(loaded.facts.training, options);
-  const classification_task rest(loaded.model, examples, examples, 0.1, options);
+  const classification_task rest(loaded.model, examples, examples, options);
   trainer second(rest, options);
   second.resume(loaded.facts.step, loaded.training_state);
   for (int i = 0; i < 5; ++i) second.step();
@@ -137,7 +136,7 @@ TEST(Classification, SeesEveryExampleOnceAnEpoch) {
   auto options = quick_options(1);
   options.batch = 10;
   const encoder_classifier model(small_config(), 1);
-  const classification_task task(model, examples, examples, 0, options);
+  const classification_task task(model, examples, examples, options);
   const double whole = task.validation_loss(0);
   for (const long number : {0L, 1L, 7L}) EXPECT_NEAR(task.loss(number, {}).mean.value().item(), whole, 1e-5);
   EXPECT_EQ(task.loss(0, {}).targets, 10);
@@ -188,7 +187,7 @@ TEST(MatchingPairs, AskAboutPicturesSoundsAndBoth) {
 
 class ClassifierFile : public ::testing::Test {
  protected:
-  void SetUp() override { save_classifier(path_, encoder_classifier(small_config(), 1), facts_); }
+  void SetUp() override { save_classifier(path_, encoder_classifier(small_config(), 1), senses_, {}); }
   std::string complaint(const std::function<void(tensor_file&)>& change) {
     tensor_file file = read_safetensors(path_);
     change(file);
@@ -197,16 +196,17 @@ class ClassifierFile : public ::testing::Test {
   }
   temporary_folder folder_;
   std::filesystem::path path_ = folder_ / "model.safetensors";
-  classifier_facts facts_{.classes = {"a", "b", "c", "d"}, .picture = small_pictures};
+  classifier_senses senses_{.classes = {"a", "b", "c", "d"}, .picture = small_pictures};
 };
 
 TEST_F(ClassifierFile, SaysWhatIsWrong) {
   EXPECT_THAT(complaint([](auto& f) { f.metadata["format"] = "pt"; }),
-              HasSubstr("a file of qkv classifier 1; found \"pt\""));
-  EXPECT_THAT(complaint([](auto& f) { f.metadata["classes"] = "[\"a\"]"; }), HasSubstr("found 1 names for 4 classes"));
+              HasSubstr("a checkpoint of qkv classifier 1; found \"pt\""));
+  EXPECT_THAT(complaint([](auto& f) { f.metadata["classes"] = "[\"a\"]"; }),
+              HasSubstr("expected 4 names of classes; found 1"));
   EXPECT_THAT(complaint([](auto& f) { f.metadata["classes"] = "7"; }),
               HasSubstr("a list of names as classes; found 7"));
-  EXPECT_THAT(complaint([](auto& f) { f.metadata.erase("picture"); }), HasSubstr("a reading of pictures or sounds"));
+  EXPECT_THAT(complaint([](auto& f) { f.metadata["picture"] = ""; }), HasSubstr("patches of 16 numbers; found 0"));
   EXPECT_THAT(complaint([](auto& f) { f.metadata["picture"] = "{\"side\": 3}"; }),
               HasSubstr("changed: picture reading"));
   EXPECT_THAT(complaint([](auto& f) { f.tensors.pop_back(); }), HasSubstr("found none"));
@@ -214,7 +214,7 @@ TEST_F(ClassifierFile, SaysWhatIsWrong) {
               HasSubstr("only weights that its configuration uses; found stray"));
   auto config = small_config();
   config.hidden = 1 << 23;  // must be refused before memory is taken
-  EXPECT_THAT(complaint([&](auto& f) { f.metadata["config"] = to_json(config); }), HasSubstr("up.weight of shape"));
+  EXPECT_THAT(complaint([&](auto& f) { f.metadata["config"] = to_json(config); }), HasSubstr("down.weight of shape"));
   config = small_config();
   config.positions = nn::position_kind::sinusoidal;
   config.context = 1 << 23;
@@ -228,9 +228,10 @@ TEST_F(ClassifierFile, RefusesAFileThatIsCutShort) {
 }
 
 TEST_F(ClassifierFile, RefusesFactsThatDoNotFit) {
-  facts_.classes.pop_back();
-  EXPECT_THAT(message_of<shape_error>([&] { save_classifier(path_, encoder_classifier(small_config(), 1), facts_); }),
-              HasSubstr("found 3 names for 4 classes"));
+  senses_.classes.pop_back();
+  EXPECT_THAT(
+      message_of<shape_error>([&] { save_classifier(path_, encoder_classifier(small_config(), 1), senses_, {}); }),
+      HasSubstr("expected 4 names of classes; found 3"));
 }
 
 }  // namespace

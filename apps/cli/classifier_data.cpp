@@ -1,0 +1,136 @@
+#include "apps/cli/classifier_data.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "qkv/io/image_file.h"
+#include "qkv/io/labelled_files.h"
+
+namespace qkv::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The file of that name, compressed or not; an empty path where there is neither.
+fs::path either(const fs::path& folder, const std::string& name) {
+  for (const char* ending : {"", ".gz"})
+    if (fs::exists(folder / (name + ending))) return folder / (name + ending);
+  return {};
+}
+
+/// Pictures and their classes, as numbers.
+struct idx_pair {
+  byte_array pictures;
+  std::vector<std::int32_t> targets;
+};
+
+idx_pair read_pair(const fs::path& folder, const std::string& before) {
+  const fs::path pictures = either(folder, before + "images-idx3-ubyte"),
+                 labels = either(folder, before + "labels-idx1-ubyte");
+  if (labels.empty()) refuse_file(folder, "a file " + before + "labels-idx1-ubyte beside the pictures", "none");
+  idx_pair pair{read_idx(pictures), {}};
+  const byte_array targets = read_idx(labels);
+  if (pair.pictures.shape.size() < 3) refuse_file(pictures, "pictures [N, H, W]", to_string(pair.pictures.shape));
+  if (targets.shape.size() != 1 || targets.shape[0] != pair.pictures.shape[0])
+    refuse_file(labels, std::to_string(pair.pictures.shape[0]) + " classes, one for each picture",
+                to_string(targets.shape));
+  pair.targets.assign(targets.values.begin(), targets.values.end());
+  return pair;
+}
+
+/// Cuts a part off the end.
+idx_pair cut_off(idx_pair& all, double share) {
+  const long count = all.pictures.shape[0], kept = count - long(share * double(count));
+  const long size = count > 0 ? long(all.pictures.values.size()) / count : 0;
+  idx_pair rest{{all.pictures.shape, {}}, {all.targets.begin() + kept, all.targets.end()}};
+  rest.pictures.shape[0] = count - kept;
+  rest.pictures.values.assign(all.pictures.values.begin() + kept * size, all.pictures.values.end());
+  all.pictures.shape[0] = kept;
+  all.pictures.values.resize(std::size_t(kept * size));
+  all.targets.resize(std::size_t(kept));
+  return rest;
+}
+
+/// A picture may lie a fourteenth of its height higher or lower: 2 pixels of 28.
+picture_changes changes_for(const picture_reading& how, bool flip) {
+  return {.margin = std::lround(0.07 * double(how.height)), .flip = flip};
+}
+
+picture_folder finished(std::vector<std::string> classes, const picture_reading& how, idx_pair learn, idx_pair test,
+                        bool flip) {
+  return {std::move(classes), how,
+          std::make_unique<labelled_pictures>(std::move(learn.pictures), std::move(learn.targets), how,
+                                              changes_for(how, flip)),
+          std::make_unique<labelled_pictures>(std::move(test.pictures), std::move(test.targets), how)};
+}
+
+picture_folder read_idx_folder(const fs::path& folder, long side, bool flip) {
+  const bool split = !either(folder, "train-images-idx3-ubyte").empty();
+  idx_pair learn = read_pair(folder, split ? "train-" : "");
+  idx_pair test = split ? read_pair(folder, "t10k-") : cut_off(learn, 0.2);
+  const shape& s = learn.pictures.shape;
+  if (learn.targets.empty() || test.targets.empty())
+    refuse_file(folder, "pictures to learn from and to test on", "none");
+  picture_reading how{.height = s[1], .width = s[2], .channels = s.size() == 4 ? s[3] : 1, .side = side};
+  check(how);
+  const std::int32_t classes =
+      1 + std::max(*std::ranges::max_element(learn.targets), *std::ranges::max_element(test.targets));
+  std::vector<std::string> names;
+  for (std::int32_t k = 0; k < classes; ++k) names.push_back(std::to_string(k));
+  return finished(std::move(names), how, std::move(learn), std::move(test), flip);
+}
+
+/// Every picture at the size that is asked for, as bytes.
+idx_pair read_pictures(const std::vector<labelled_files::file>& files, const picture_reading& how) {
+  idx_pair all{{{long(files.size()), how.height, how.width, how.channels}, {}}, {}};
+  for (const auto& file : files) {
+    const tensor image = fitted(read_image(file.path), how);
+    for (const float x : image.values<float>())
+      all.pictures.values.push_back(std::uint8_t(std::lround(255 * std::clamp(x, 0.0f, 1.0f))));
+    all.targets.push_back(file.target);
+  }
+  return all;
+}
+
+}  // namespace
+
+picture_folder read_picture_folder(const fs::path& folder, long size, long side, bool flip) {
+  if (!either(folder, "train-images-idx3-ubyte").empty() || !either(folder, "images-idx3-ubyte").empty())
+    return read_idx_folder(folder, side, flip);
+  const std::string endings[] = {".png", ".jpg", ".jpeg"};
+  const labelled_files files = labelled_files_in(folder, endings);
+  if (files.test.empty())
+    refuse_file(folder, "ten pictures of a class or more, of which every tenth is held out", "fewer");
+  const picture_reading how{.height = size, .width = size, .channels = 3, .side = side};
+  check(how);
+  return finished(files.classes, how, read_pictures(files.learn, how), read_pictures(files.test, how), flip);
+}
+
+sound_folder read_sound_folder(const fs::path& folder) {
+  const std::string endings[] = {".wav", ".flac"};
+  const labelled_files files = labelled_files_in(folder, endings);
+  if (files.test.empty())
+    refuse_file(folder, "ten sounds of a class or more, of which every tenth is held out", "fewer");
+  sound_folder all{files.classes, {}, nullptr, nullptr};
+  std::vector<double> lengths;
+  const auto read = [&](const auto& list, std::vector<std::int32_t>& targets) {
+    std::vector<sound> sounds;
+    for (const auto& file : list) {
+      sounds.push_back(read_sound(file.path));
+      targets.push_back(file.target);
+    }
+    return sounds;
+  };
+  std::vector<std::int32_t> learn_targets, test_targets;
+  std::vector<sound> learn = read(files.learn, learn_targets), test = read(files.test, test_targets);
+  for (const sound& s : learn) lengths.push_back(s.seconds());
+  if (learn.front().rate > 8000) all.how.mel = {.rate = 16000, .window = 400, .hop = 160, .bands = 64};
+  std::ranges::sort(lengths);
+  all.how.seconds = std::clamp(lengths[std::size_t(0.98 * double(lengths.size() - 1))], 0.2, 10.0);
+  const sound_changes changes{.speed = 0.1, .delay = 0.05, .bands = all.how.mel.bands / 6, .frames = 8};
+  all.learn = std::make_unique<labelled_sounds>(std::move(learn), std::move(learn_targets), all.how, changes);
+  all.test = std::make_unique<labelled_sounds>(std::move(test), std::move(test_targets), all.how);
+  return all;
+}
+
+}  // namespace qkv::cli

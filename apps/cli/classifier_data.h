@@ -1,0 +1,36 @@
+// Folders of pictures and sounds as what a classifier learns from and is tested on.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qkv/train/labelled_examples.h"
+
+namespace qkv::cli {
+
+struct picture_folder {
+  std::vector<std::string> classes;
+  picture_reading how;
+  std::unique_ptr<labelled_pictures> learn, test;
+};
+
+/// IDX files as MNIST names them (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., .gz or not; or one pair,
+/// images-idx3-ubyte and labels-idx1-ubyte, whose last fifth is held out), or PNG and JPEG pictures as
+/// labelled_files_in finds them.
+/// @param size  of pictures from PNG and JPEG; IDX files have their own   @param side  of a patch
+/// @param flip  whether a mirrored picture shows the same
+/// @throws file_error
+picture_folder read_picture_folder(const std::filesystem::path& folder, long size, long side, bool flip);
+
+struct sound_folder {
+  std::vector<std::string> classes;
+  sound_reading how;
+  std::unique_ptr<labelled_sounds> learn, test;
+};
+
+/// WAV and FLAC files as labelled_files_in finds them; heard at 8 or 16 kHz, as the first of them suggests, and as long
+/// as 98 in 100 of them last.   @throws file_error
+sound_folder read_sound_folder(const std::filesystem::path& folder);
+
+}  // namespace qkv::cli

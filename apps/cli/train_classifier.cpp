@@ -1,0 +1,167 @@
+// qkv train --images, --sounds: a model learns to tell classes apart.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/cli/classifier_data.h"
+#include "apps/cli/model_file.h"
+#include "apps/cli/train_flags.h"
+#include "qkv/train/classification.h"
+#include "qkv/train/classifier.h"
+
+namespace qkv::cli {
+namespace {
+
+/// What is learned from and tested on, and how a model reads it.
+struct lessons {
+  std::unique_ptr<labelled_examples> learn, test;
+  classifier_senses senses;
+  long tokens = 1;          // of the longest example, with the class token
+  picture_folder pictures;  // whose examples pairs are made of
+  sound_folder sounds;
+};
+
+/// Two of four questions are about pairs; each picture and each sound comes up by itself once an epoch.
+void make_pairs(lessons& all) {
+  constexpr long questions_of_test = 2000;
+  if (all.pictures.classes != all.sounds.classes)
+    throw usage_error(
+        fmt::format("--images and --sounds: expected the same classes; found {} ({}, ...) and {} ({}, ...)",
+                    all.pictures.classes.size(), all.pictures.classes.front(), all.sounds.classes.size(),
+                    all.sounds.classes.front()));
+  const long most = std::max(all.pictures.learn->size(), all.sounds.learn->size());
+  all.learn = std::make_unique<matching_pairs>(*all.pictures.learn, *all.sounds.learn, matching_pairs::all, 4 * most,
+                                               random_stream{1, 0});
+  all.test = std::make_unique<matching_pairs>(*all.pictures.test, *all.sounds.test, matching_pairs::pairs_only,
+                                              questions_of_test, random_stream{2, 0});
+}
+
+lessons read_lessons(const train_flags& flags) {
+  lessons all;
+  const bool see = !flags.images.empty(), hear = !flags.sounds.empty();
+  if (see) {
+    all.pictures = read_picture_folder(flags.images, flags.picture_size, flags.patch, flags.flip);
+    all.senses = {all.pictures.classes, all.pictures.how, all.senses.sound};
+    all.tokens += all.pictures.how.tokens();
+  }
+  if (hear) {
+    all.sounds = read_sound_folder(flags.sounds);
+    all.senses = {all.sounds.classes, all.senses.picture, all.sounds.how};
+    all.tokens += all.sounds.how.tokens();
+  }
+  if (see && hear)
+    make_pairs(all);
+  else if (see)
+    all.learn = std::move(all.pictures.learn), all.test = std::move(all.pictures.test);
+  else
+    all.learn = std::move(all.sounds.learn), all.test = std::move(all.sounds.test);
+  if (!flags.classes.empty() && flags.classes.size() != all.senses.classes.size())
+    throw usage_error(
+        fmt::format("--classes: expected {} names; found {}", all.senses.classes.size(), flags.classes.size()));
+  if (!flags.classes.empty()) all.senses.classes = flags.classes;
+  if (see && hear)
+    for (const char* answer : {"different", "same"}) all.senses.classes.push_back(answer);
+  return all;
+}
+
+encoder_config config_for(const train_flags& flags, const lessons& all) {
+  encoder_config config;
+  flags.sizes.set_shared(config);
+  if (flags.sizes.layers) config.layers = *flags.sizes.layers;
+  config.classes = long(all.senses.classes.size());
+  config.context = all.tokens;
+  if (all.senses.picture) config.patch_width = all.senses.picture->patch_width();
+  if (all.senses.sound) config.frame_width = all.senses.sound->frame_width();
+  return config;
+}
+
+/// What serves some thousand to some ten thousand examples well.
+training_options usual_options(long examples) {
+  training_options options;
+  options.batch = 64;
+  options.final_share = 0.01;
+  options.warm_up = 200;
+  options.label_smoothing = 0.1;
+  options.interim_batches = options.final_batches = 0;
+  const double epochs = std::clamp(4e5 / double(examples), 10.0, 100.0);
+  options.steps = std::max(1L, long(epochs * double(examples) / double(options.batch)));
+  options.validate_every = options.checkpoint_every = 0;  // ten times, unless told otherwise
+  return options;
+}
+
+classifier fresh(const train_flags& flags, const training_run& run, const lessons& all) {
+  const long examples = all.learn->size();
+  const training_options options = flags.run.given(usual_options(examples));
+  const training_options training = run.fresh_options(usual_options(examples), std::max(1L, examples / options.batch));
+  return {encoder_classifier(config_for(flags, all), training.seed), all.senses, {.training = training}, {}};
+}
+
+classifier resumed(const training_run& run, const stored_step& from, const lessons& all) {
+  classifier old = load_classifier(from.model());
+  if (old.training_state.empty())
+    throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
+  if (old.senses.picture != all.senses.picture || old.senses.sound != all.senses.sound ||
+      old.senses.classes.size() != all.senses.classes.size())
+    throw usage_error("--resume: expected the pictures and sounds that the run began with; found others");
+  old.facts.training = run.resumed_options(old.facts);
+  return old;
+}
+
+/// How often one class is taken for another, the commonest such mistake.
+std::string commonest_mistake(const classification_score& score, const std::vector<std::string>& classes) {
+  long most = 0;
+  std::string text;
+  for (long i = 0; i < long(classes.size()); ++i)
+    for (long j = 0; j < long(classes.size()); ++j) {
+      const long times = score.confusion.at<std::int32_t>(i, j);
+      if (i == j || times <= most) continue;
+      most = times;
+      text = fmt::format("; most often {} for {}, {} times", classes[std::size_t(j)], classes[std::size_t(i)], times);
+    }
+  return text;
+}
+
+std::string sample_of(const classifier& c, const labelled_examples& test, long tokens) {
+  const long count = tokens < 300 ? std::min(test.size(), 500L) : test.size();  // a look in between is a quick one
+  const classification_score score = tested(c.model, test, count);
+  return fmt::format("{:.2f}% of {} held out are right{}", 100 * score.accuracy, count,
+                     commonest_mistake(score, c.senses.classes));
+}
+
+}  // namespace
+
+void train_classifier(const train_flags& flags, const output_options& output) {
+  if (!flags.text.empty() || !flags.source.empty())
+    throw usage_error("expected texts, or pictures and sounds; found both");
+  const lessons all = read_lessons(flags);
+  training_run run(flags.run, output);
+  classifier c = run.resumed() ? resumed(run, *run.resumed(), all) : fresh(flags, run, all);
+  training_options& training = c.facts.training;
+  const long tenth = std::clamp(training.steps / 10, 1L, 1000L);
+  if (training.validate_every == 0) training.validate_every = tenth;
+  if (training.checkpoint_every == 0) training.checkpoint_every = tenth;
+  training.warm_up = std::min(training.warm_up, training.steps / 10 + 1);
+  const classification_task task(c.model, *all.learn, *all.test, training);
+  const encoder_config& config = c.model.config();
+  const long parameters = nn::count_parameters(c.model);
+  run.train({.task = task,
+             .training = training,
+             .state = std::move(c.training_state),
+             .step = c.facts.step,
+             .described = fmt::format("{} examples to learn from, {} held out, {} classes, up to {} tokens each\n"
+                                      "model: encoder of {} layers, {} heads, width {}, {}",
+                                      all.learn->size(), all.test->size(), c.senses.classes.size(), all.tokens,
+                                      config.layers, config.heads, config.width, parameters_in_words(parameters)),
+             .save = [&](const std::filesystem::path& path, const training_facts& facts,
+                         const named_tensors& more) { save_classifier(path, c.model, c.senses, facts, more); },
+             .sample = [&](long tokens) { return sample_of(c, *all.test, tokens); },
+             .flops_of_a_target = 6 * double(parameters) * double(all.tokens),
+             .unit = "examples",
+             .add_to_result =
+                 [&](nlohmann::ordered_json& result) {
+                   result["accuracy"] = tested(c.model, *all.test).accuracy;
+                   result["classes"] = c.senses.classes;
+                 }});
+}
+
+}  // namespace qkv::cli

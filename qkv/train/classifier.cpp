@@ -1,0 +1,83 @@
+#include "qkv/train/classifier.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace qkv {
+namespace {
+
+using nlohmann::json;
+
+constexpr auto format = "qkv classifier 1";
+
+/// Says what does not fit together.
+void check_fit(const encoder_config& config, const classifier_senses& senses) {
+  const auto need = [](bool holds, const std::string& expected, const std::string& found) {
+    if (!holds) refuse("classifier", expected, found);
+  };
+  need(long(senses.classes.size()) == config.classes, std::to_string(config.classes) + " names of classes",
+       std::to_string(senses.classes.size()));
+  const long patch = senses.picture ? senses.picture->patch_width() : 0;
+  need(patch == config.patch_width, "patches of " + std::to_string(config.patch_width) + " numbers",
+       std::to_string(patch));
+  const long frames = senses.sound ? senses.sound->frame_width() : 0;
+  need(frames == config.frame_width, "pieces of sound of " + std::to_string(config.frame_width) + " numbers",
+       std::to_string(frames));
+}
+
+// Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
+void check_sizes(const model_reader& file, const encoder_config& c) {
+  file.weight("head.weight", {c.classes, c.width});
+  file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.down.weight", {c.width, c.hidden_width()});
+  if (c.vocabulary > 0) file.weight("tokens.weight", {c.vocabulary, c.width});
+  if (c.patch_width > 0) file.weight("patches.weight", {c.width, c.patch_width});
+  if (c.frame_width > 0) file.weight("frames.weight", {c.width, c.frame_width});
+  const bool learned = c.positions == nn::position_kind::learned;
+  if (learned) file.weight("positions.weight", {c.context, c.width});
+  // Fixed positions are not stored.
+  if (!learned && double(c.context) * double(c.width) > double(1 << 24))
+    refuse("classifier", "a context and a width whose product is at most 2^24",
+           std::to_string(c.context) + " and " + std::to_string(c.width));
+}
+
+classifier_senses senses_in(const model_reader& file) {
+  classifier_senses senses;
+  const json classes = json::parse(file.text("classes"), nullptr, /*allow_exceptions=*/false);
+  if (!classes.is_array() || !std::ranges::all_of(classes, [](const json& one) { return one.is_string(); }))
+    refuse("classifier", "a list of names as classes", file.text("classes").substr(0, 40));
+  senses.classes = classes.get<std::vector<std::string>>();
+  if (!file.text("picture").empty()) check(senses.picture.emplace(picture_reading_from_json(file.text("picture"))));
+  if (!file.text("sound").empty()) check(senses.sound.emplace(sound_reading_from_json(file.text("sound"))));
+  return senses;
+}
+
+}  // namespace
+
+void save_classifier(const std::filesystem::path& path, const encoder_classifier& model,
+                     const classifier_senses& senses, const training_facts& facts, const named_tensors& state) {
+  check_fit(model.config(), senses);
+  write_model(path, format, nn::parameters_of(model),
+              {{"config", to_json(model.config())},
+               {"classes", json(senses.classes).dump()},
+               {"picture", senses.picture ? to_json(*senses.picture) : ""},
+               {"sound", senses.sound ? to_json(*senses.sound) : ""}},
+              facts, state);
+}
+
+classifier load_classifier(const std::filesystem::path& path) {
+  const model_reader file(path);
+  file.expect_format(format);
+  classifier_senses senses;
+  const encoder_classifier model = file.in_this_file([&] {
+    const encoder_config config = encoder_config_from_json(file.text("config"));
+    check(config);
+    senses = senses_in(file);
+    check_fit(config, senses);
+    check_sizes(file, config);
+    return encoder_classifier(config);
+  });
+  file.load(nn::parameters_of(model));
+  return {model, std::move(senses), file.facts(), file.training_state()};
+}
+
+}  // namespace qkv
