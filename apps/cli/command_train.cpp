@@ -208,9 +208,12 @@ void check_resume_changes_nothing(const std::vector<CLI::Option*>& fixed) {
 void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
+  const bool senses = !flags.images.empty() || !flags.sounds.empty();
+  if (senses && (!flags.text.empty() || !flags.source.empty()))
+    throw usage_error("expected texts, or pictures and sounds; found both");
   if (!flags.text.empty()) return train_language_model(flags, output);
   if (!flags.source.empty()) return train_translator(flags, output);
-  if (!flags.images.empty() || !flags.sounds.empty()) return train_classifier(flags, output);
+  if (senses) return train_classifier(flags, output);
   throw usage_error(
       "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER or --sounds FOLDER; "
       "found none of them");

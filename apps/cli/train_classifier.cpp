@@ -131,8 +131,6 @@ std::string sample_of(const classifier& c, const labelled_examples& test, long t
 }  // namespace
 
 void train_classifier(const train_flags& flags, const output_options& output) {
-  if (!flags.text.empty() || !flags.source.empty())
-    throw usage_error("expected texts, or pictures and sounds; found both");
   const lessons all = read_lessons(flags);
   training_run run(flags.run, output);
   classifier c = run.resumed() ? resumed(run, *run.resumed(), all) : fresh(flags, run, all);

@@ -7,7 +7,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::vector<std::string> commands{"train", "generate", "attend", "explain", "race", "info"};
+const std::vector<std::string> commands{"train", "generate", "classify", "attend", "explain", "race", "info"};
 
 TEST(Program, ListsItsCommandsInItsHelp) {
   const finished done = qkv_program({"--help"});

@@ -1,0 +1,120 @@
+// qkv train --images and --sounds, and qkv classify: what is learned from a folder is known again.
+#include "qkv/io/image_file.h"
+#include "qkv/io/sound_file.h"
+#include "tests/cli/program.h"
+#include "tests/tokens/sounds.h"
+
+namespace qkv {
+namespace {
+
+using testing::HasSubstr;
+
+/// A square of 8 x 8 pixels, light on one side.
+tensor half_light(const std::string& which, long shade) {
+  tensor image({8, 8, 1});
+  for (long y = 0; y < 8; ++y)
+    for (long x = 0; x < 8; ++x)
+      image.at<float>(y, x, 0) = (which == "left" ? x < 4 : x >= 4) ? 1 - 0.02f * float(shade) : 0.01f * float(shade);
+  return image;
+}
+
+sound glide(const std::string& which, long place) {
+  const double low = 300 + 10 * double(place), high = 2000 + 10 * double(place);
+  return which == "left" ? sweep(2400, 8000, high, low) : sweep(2400, 8000, low, high);
+}
+
+std::vector<std::string> small(const std::vector<std::string>& data, const std::filesystem::path& out) {
+  std::vector<std::string> all{"train", "--out", out, "--layers", "2", "--width", "16", "--batch", "16"};
+  all.insert(all.end(), data.begin(), data.end());
+  return all;
+}
+
+class Classify : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new temporary_folder;
+    for (const std::string which : {"left", "right"}) {
+      std::filesystem::create_directories(pictures() / which);
+      std::filesystem::create_directories(sounds());
+      for (long i = 0; i < 20; ++i) {
+        write_png(pictures() / which / (std::to_string(i) + ".png"), half_light(which, i));
+        write_sound(sounds() / (which + "_" + std::to_string(i) + ".wav"), glide(which, i));
+      }
+    }
+    const finished seen = qkv_program(small(
+        {"--images", pictures(), "--picture-size", "8", "--steps", "150", "--learning-rate", "0.005", "-q"}, eye()));
+    ASSERT_EQ(seen.code, 0) << seen.err;
+    const finished heard = qkv_program(small({"--sounds", sounds(), "--steps", "60", "-q"}, ear()));
+    ASSERT_EQ(heard.code, 0) << heard.err;
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+  static std::filesystem::path in_folder(const std::string& name) { return *folder_ / name; }
+  static std::filesystem::path pictures() { return in_folder("pictures"); }
+  static std::filesystem::path sounds() { return in_folder("sounds"); }
+  static std::filesystem::path eye() { return in_folder("eye"); }
+  static std::filesystem::path ear() { return in_folder("ear"); }
+
+ private:
+  static inline temporary_folder* folder_ = nullptr;
+};
+
+TEST_F(Classify, KnowsPicturesAndSoundsAgain) {
+  for (const std::string which : {"left", "right"}) {
+    write_png(in_folder("new.png"), half_light(which, 7));
+    const auto seen = json_of({"classify", "--model", eye(), "--image", in_folder("new.png")});
+    EXPECT_EQ(seen["class"], which);
+    EXPECT_EQ(seen["probabilities"].size(), 2u);
+    EXPECT_GT(seen["probabilities"][0]["probability"].get<double>(), 0.5);
+    write_sound(in_folder("new.flac"), glide(which, 5));
+    const finished heard = qkv_program({"classify", "-m", ear(), "-s", in_folder("new.flac")});
+    EXPECT_EQ(heard.code, 0) << heard.err;
+    EXPECT_THAT(heard.out, testing::StartsWith(which));
+    EXPECT_EQ(qkv_program({"classify", "-m", ear(), "-s", in_folder("new.flac"), "-q"}).out, which + "\n");
+  }
+}
+
+TEST_F(Classify, TrainingSaysHowManyAreRightAndIsResumed) {
+  const auto result =
+      json_of(small({"--images", pictures(), "--picture-size", "8", "--steps", "20"}, in_folder("told")));
+  EXPECT_GE(result["accuracy"].get<double>(), 0.4);
+  EXPECT_THAT(result["sample"].get<std::string>(), HasSubstr("% of 4 held out are right"));
+  EXPECT_EQ(result["classes"], (std::vector<std::string>{"left", "right"}));
+  const auto more = json_of({"train", "--images", pictures(), "--picture-size", "8", "--out", in_folder("told"),
+                             "--resume", "--steps", "30"});
+  EXPECT_EQ(more["step"], 30);
+  expect_refusal({"train", "--sounds", sounds(), "--out", in_folder("told"), "--resume", "--steps", "40"},
+                 "expected the pictures and sounds that the run began with");
+}
+
+TEST_F(Classify, LearnsWhetherAPictureShowsWhatASoundSays) {
+  const auto result = json_of(
+      small({"--images", pictures(), "--picture-size", "8", "--sounds", sounds(), "--steps", "5"}, in_folder("both")));
+  EXPECT_EQ(result["classes"], (std::vector<std::string>{"left", "right", "different", "same"}));
+  write_png(in_folder("new.png"), half_light("left", 7));
+  write_sound(in_folder("new.wav"), glide("left", 5));
+  const auto answer =
+      json_of({"classify", "-m", in_folder("both"), "-i", in_folder("new.png"), "-s", in_folder("new.wav")});
+  EXPECT_EQ(answer["probabilities"].size(), 4u);
+}
+
+TEST_F(Classify, SaysWhatIsWrong) {
+  const std::string picture = pictures() / "left" / "1.png", sound = sounds() / "left_1.wav";
+  expect_refusal({"classify", "-m", eye()}, "expected --image or --sound; found neither");
+  expect_refusal({"classify", "-m", eye(), "-s", sound}, "expected a model that hears sounds");
+  expect_refusal({"classify", "-m", ear(), "-i", picture}, "expected a model that reads pictures");
+  expect_refusal({"classify", "-m", eye(), "-i", sound}, "expected a PNG or JPEG picture; found another format");
+  expect_refusal({"classify", "-m", ear(), "-s", picture}, "expected a sound (WAV, FLAC); found another format");
+  expect_refusal({"classify", "-m", in_folder("none"), "-i", picture}, "none");
+  expect_refusal(small({"--images", sounds()}, in_folder("refused")),
+                 "files of at least two classes (.png, .jpg, .jpeg)");
+  expect_refusal(small({"--images", pictures(), "--text", picture}, in_folder("refused")), "found both");
+  expect_refusal(small({"--images", pictures(), "--classes", "a,b,c"}, in_folder("refused")),
+                 "expected 2 names; found 3");
+  EXPECT_FALSE(std::filesystem::exists(in_folder("refused")));
+}
+
+}  // namespace
+}  // namespace qkv
