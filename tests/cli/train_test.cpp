@@ -69,7 +69,7 @@ TEST_F(Train, LearnsWithEveryMixerAndOptionOfAttentionAndWritesAfterwards) {
       {"--positions", "relative", "--shared-projections", "query_key"}};
   for (const auto& choice : choices) {
     SCOPED_TRACE(choice[0] + " " + choice[1]);
-    std::vector<std::string> more{"--steps", "8", "-q"};
+    std::vector<std::string> more{"--steps", "8", "-q", "--replace"};
     more.insert(more.end(), choice.begin(), choice.end());
     const auto file = in_folder("mixed");
     const finished done = qkv_program(training(text(), file, more));

@@ -15,7 +15,7 @@ import unittest
 import house
 
 # What makes a long command short.
-SMALLER = [(r"(--tokens) \d+", r"\1 512"), (r"(--seconds) \d+", r"\1 1"), (r"(--steps) \d+", r"\1 2")]
+SMALLER = [(r"(--tokens) \d+", r"\1 512"), (r"(--seconds) \d+", r"\1 1"), (r"(--steps) \d+", r"\1 2"), (r"(--epochs) \d+", r"\1 1")]
 KNOWN = {"cd", "git"}  # told, not run: they get the project
 
 
@@ -54,6 +54,9 @@ class Readme(unittest.TestCase):
             os.mkdir(os.path.join(folder, "out"))
             with open(os.path.join(folder, "FILE"), "w", encoding="utf-8") as file:
                 file.write("Shall I compare thee to a summer's day?\n" * 300)
+            for language, line in ("de", "Ein Hund rennt durch den Schnee.\n"), ("en", "A dog runs through the snow.\n"):
+                with open(os.path.join(folder, "FILE." + language), "w", encoding="utf-8") as file:
+                    file.write(line * 60)
             for command in commands(house.read("README.md")):
                 words = shlex.split(command)
                 with self.subTest(command):
