@@ -20,7 +20,7 @@ trainer::trainer(const learning_task& task, const training_options& options)
 void trainer::resume(long step, const named_tensors& state) {
   optimiser_.load_state(state);
   average_.load_state(state);
-  steps_done_ = step;
+  progress_.step = steps_done_ = step;
 }
 
 named_tensors trainer::state() const {
@@ -45,7 +45,7 @@ double trainer::step() {
   progress_.learning_rate = learning_rate_at(steps_done_, options_, elapsed_share());
   progress_.gradient_norm = optimiser_.step(steps_done_ + 1, progress_.learning_rate, options_,
                                             options_.accumulate == 1 ? 1 : 1 / double(targets));
-  ++steps_done_;
+  progress_.step = ++steps_done_;
   if (options_.average > 0) average_.add(options_.average, steps_done_);
   targets_of_step_ = targets;
   targets_ += targets;
@@ -92,7 +92,6 @@ void trainer::after_step() {
 void trainer::report(bool last) {
   const long steps = steps_done_ - reported_steps_;
   const double seconds = working_seconds_ - reported_seconds_;
-  progress_.step = steps_done_;
   progress_.steps = options_.steps;
   progress_.epochs = task_.epochs_at(steps_done_ * options_.accumulate);
   progress_.finished = last;

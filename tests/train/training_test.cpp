@@ -109,6 +109,19 @@ TEST_F(Training, LearnsARuleAndReportsIt) {
   EXPECT_THAT(to_json_line(last), HasSubstr("validation_loss"));
 }
 
+TEST_F(Training, SaysAtEveryCheckpointWhichStepItIs) {
+  const auto text = text_with_a_rule(2000);
+  const decoder model(tiny_config(), 1);
+  auto options = quick_options(9);
+  options.checkpoint_every = 2;  // not a multiple of report_every
+  const language_modelling task(model, text, options);
+  trainer run(task, options);
+  std::vector<long> steps;
+  run.on_checkpoint = [&](const training_progress& p) { steps.push_back(p.step); };
+  run.train();
+  EXPECT_THAT(steps, ::testing::ElementsAre(2, 4, 6, 8, 9));
+}
+
 TEST_F(Training, GivesTheSameBitsForAnyNumberOfThreads) {
   const auto text = text_with_a_rule(2000);
   auto config = tiny_config();
