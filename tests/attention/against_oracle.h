@@ -191,16 +191,16 @@ inline std::string first_complaint_about(const attention_case& c, workspace& w) 
 }
 
 /// What is wrong with the engine in this case; "" when nothing is.  Where a slope jumps, rounding decides for a score that
-/// lies on the jump; so a kinked weighting is tried again with other scores, and has to be wrong every time.  The much
-/// smaller ones, not shifted, are for soft caps: where their tanh is 1 in float32 and not yet in double, or a large shift
-/// takes their last digits, scores tie in one alone.
+/// lies on the jump; so a kinked weighting is tried again with other scores, and has to be wrong every time.  The
+/// last, as the similarity gives them, are for soft caps: where their tanh is 1 in float32 and not yet in double, or a
+/// large shift takes their last digits, scores tie in one alone.
 inline std::string complaint_about(const attention_case& c, const auto& complain) {
   std::string words = complain(c);
   for (const double other_size : {1.01, 0.1}) {
     if (words.empty() || !c.is_kinked()) break;
     attention_case other = c;
     other.size *= other_size;
-    if (other_size < 1) other.shift = 0;
+    if (other_size < 1) other.shift = 0, other.scores.clear();
     words = complain(other);
   }
   return words;
