@@ -99,7 +99,7 @@ variable multi_head_attention::over(const variable& x, const memory_links& memor
                                     const sequences& ragged) const {
   const no_gradient values_only;
   need_no_context("over");
-  const projections p{some_heads(x, 0, heads.heads), variable(memory.keys), variable(memory.values)};
+  const projections p{some_heads(x, 0, heads.heads), variable(memory.keys), variable(memory.values), -1};
   return out(blend(p, parts_of(ragged)), residual);
 }
 
@@ -148,15 +148,19 @@ multi_head_attention::projections multi_head_attention::project(const variable& 
     const long rows = joint.weight.dim(0) / heads.width;
     const variable all = reshape(joint(from), {from.dim(0), from.dim(1), rows, heads.width});
     const auto part = [&](long first, long count) { return slice(all, 2, first, first + count); };
-    return {part(0, heads.heads), part(first_key(), heads.key_heads), part(first_value(), heads.key_heads)};
+    return {part(0, heads.heads), part(first_key(), heads.key_heads), part(first_value(), heads.key_heads), -1};
   }
   return {some_heads(from, 0, heads.heads), some_heads(memory, first_key(), heads.key_heads),
-          some_heads(memory, first_value(), heads.key_heads)};
+          some_heads(memory, first_value(), heads.key_heads), -1};
 }
 
 void multi_head_attention::turn(projections& p, long first) const {
   if (rotary.cosine.empty()) return;
-  p.q = qkv::rotary(p.q, rotary, first), p.k = qkv::rotary(p.k, rotary, first);
+  p.k = qkv::rotary(p.k, rotary, first), p.first = first;
+}
+
+variable multi_head_attention::turned(const variable& q, long first) const {
+  return first < 0 ? q : qkv::rotary(q, rotary, first);
 }
 
 variable multi_head_attention::adapted(const variable& q, const variable& found) const {
@@ -165,7 +169,8 @@ variable multi_head_attention::adapted(const variable& q, const variable& found)
 }
 
 variable multi_head_attention::meeting(const projections& p, const attention_parts& how) const {
-  return adapt.weight.empty() ? p.q : adapted(p.q, attention(p.q, p.k, p.v, how));
+  const variable q = turned(p.q, p.first);
+  return adapt.weight.empty() ? q : turned(adapted(p.q, attention(q, p.k, p.v, how)), p.first);
 }
 
 variable multi_head_attention::blend(const projections& p, const attention_parts& how) const {

@@ -28,7 +28,8 @@ struct attention_options {
   /// after it).  0: the token alone.
   long query_context = 0;
   /// Keys adapt to the query that looks at them, in a second pass: what a query found in the first one weighs every
-  /// channel of the keys, k_ij = k_j * 2 sigmoid(A found_i).  Twice the cost of attention.
+  /// channel of the keys, k_ij = k_j * 2 sigmoid(A found_i), which the engine sees as a weight on the query, before
+  /// rotary positions turn it.  Twice the cost of attention.
   bool adapted_keys = false;
 };
 
@@ -108,11 +109,13 @@ struct multi_head_attention {
  private:
   struct projections {
     variable q, k, v;  ///< [B, T, H, D], [B, S, G, D] twice
+    long first = -1;   ///< position of the first query, where positions still have to turn them
   };
   /// Queries from one text, keys and values from another, or the same.
   projections project(const variable& from, const variable& memory) const;
-  /// Rotary positions that count from `first`.
+  /// Rotary positions that count from `first`: of keys now, of queries when they meet them.
   void turn(projections& p, long first) const;
+  variable turned(const variable& q, long first) const;
   /// The first head of keys and of values in the joint product.
   long first_key() const { return shared == shared_projections::none ? heads.heads : 0; }
   long first_value() const { return shared == shared_projections::all ? 0 : first_key() + heads.key_heads; }

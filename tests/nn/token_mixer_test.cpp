@@ -306,7 +306,8 @@ TEST(AttentionOptions, HaveGradients) {
 
 TEST(AttentionOptions, ReadOnFromTheirStateAndDoNotLookAhead) {
   const rotary_table turn = make_rotary_table(8, 4);
-  for (const auto& options : attention_choices(turn)) {
+  for (int number = 0; const auto& options : attention_choices(turn)) {
+    SCOPED_TRACE("choice " + std::to_string(number++));
     const nn::multi_head_attention attend = make_attention(options);
     const tensor x = random_tensor({2, 6, 8}, 1);
     const tensor whole = attend(variable(x)).value();
