@@ -90,7 +90,7 @@ attention_map cross_attention_map(const translator& t, const std::string& text,
                                   const std::vector<std::int32_t>& translation) {
   const std::vector<std::vector<std::int32_t>> source{t.source.encode(text)}, target{translation};
   const auto source_words = words_of(t.source, source[0]), target_words = words_of(t.target, target[0]);
-  const auto layers = t.model.alignments(framed(source, target, t.frame()));
+  const auto layers = t.model->alignments(framed(source, target, t.frame()));
   attention_map map{target_words.words, source_words.words, {}};
   map.weights = tensor({long(layers.size()), layers[0].dim(0), long(map.queries.size()), long(map.keys.size())});
   for (std::size_t layer = 0; layer < layers.size(); ++layer)

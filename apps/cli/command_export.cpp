@@ -20,9 +20,9 @@ void run(const export_options& options, const output_options& output) {
   const auto from = model_file_at(options.model);
   const auto storage = options.weights == "int8" ? weight_storage::int8 : weight_storage::float32;
   const std::string format = model_reader(from).format();
-  if (format.starts_with("qkv encoder-decoder")) {
+  if (is_translator(format)) {
     const translator t = load_translator(from);
-    save_translator(options.out, t.model, t.source, t.target, t.facts, {}, storage);
+    save_translator(options.out, *t.model, t.source, t.target, t.facts, {}, storage);
   } else if (format.starts_with("qkv decoder")) {
     const checkpoint c = load_checkpoint(from);
     save_checkpoint(options.out, c.model, c.facts, {}, storage);

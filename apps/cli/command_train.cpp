@@ -143,6 +143,15 @@ std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, decoder_config
   };
 }
 
+/// Recurrent networks in place of a transformer.
+std::vector<CLI::Option*> add_recurrent(CLI::App& program, train_flags& flags) {
+  CLI::App& command = *program.add_option_group("Recurrent translators");
+  return {add_choice(command, "--alignment", flags.alignment,
+                     std::array{"none", "additive", "dot", "general", "concat"},
+                     "A recurrent network that looks at the text so, or not at all, in place of a transformer"),
+          add_choice(command, "--cell", flags.cell, std::array{"rnn", "gru", "lstm"}, "Its cell; --hidden: its units")};
+}
+
 std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options& given) {
   auto& group = *command.add_option_group("Learning");
   using o = training_options;
@@ -235,7 +244,8 @@ void add_train(CLI::App& program) {
   add_data(command, *flags);
   add_senses(command, *flags);
   auto fixed = add_tokens(command, *flags);
-  for (auto& more : {add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
+  const auto recurrent = add_recurrent(command, *flags);
+  for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
                      add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
   add_course(command, flags->run, *given);
@@ -245,7 +255,8 @@ void add_train(CLI::App& program) {
   command.fallthrough();
   const auto dump = std::make_shared<bool>(false);
   command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
-  command.callback([flags, output, given, limits, dump, fixed, &program] {
+  command.callback([flags, output, given, limits, dump, fixed, recurrent, &program] {
+    for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
     if (flags->run.resume) check_resume_changes_nothing(fixed);
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));
     for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;

@@ -53,10 +53,10 @@ std::vector<std::string> texts_of(const translate_options& options) {
 std::vector<std::vector<std::int32_t>> tokens_of(const translator& t, const std::vector<std::string>& texts) {
   auto tokens = t.source.encode_each(texts);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (long(tokens[i].size()) < t.model.context()) continue;
+    if (long(tokens[i].size()) < t.model->context()) continue;
     throw usage_error(fmt::format("expected texts of at most {} tokens, the context of this model; found {} in line {} "
                                   "(divide it into sentences)",
-                                  t.model.context() - 1, tokens[i].size(), i + 1));
+                                  t.model->context() - 1, tokens[i].size(), i + 1));
   }
   return tokens;
 }
@@ -76,7 +76,7 @@ translated translate_all(const translator& t, const std::vector<std::vector<std:
   for (const auto& text : tokens)
     if (!text.empty()) full.push_back(text);
   const auto start = std::chrono::steady_clock::now();
-  const auto raw = translate(t.model, full, how, [&](long done) {
+  const auto raw = translate(*t.model, full, how, [&](long done) {
     if (shows_progress) fmt::print(stderr, "\r{} of {} lines", done, full.size()), std::fflush(stderr);
   });
   if (shows_progress) fmt::print(stderr, "\r\x1b[K");

@@ -4,6 +4,7 @@
 
 #include "apps/cli/training_run.h"
 #include "qkv/models/decoder_config.h"
+#include "qkv/models/recurrent_translator_config.h"
 
 namespace qkv::cli {
 
@@ -34,6 +35,9 @@ struct train_flags {
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;
+  bool recurrent = false;  ///< a recurrent translator in place of a transformer
+  alignment_kind alignment = alignment_kind::additive;
+  recurrent_cell cell = recurrent_cell::gru;
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
   std::string images, sounds;
   std::vector<std::string> classes;  ///< names in place of the folder's; empty: those

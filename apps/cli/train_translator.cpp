@@ -54,10 +54,31 @@ training_options usual_options() {
   return options;
 }
 
+recurrent_translator_config recurrent_config_for(const train_flags& flags, const tokenizer& source,
+                                                 const tokenizer& target) {
+  recurrent_translator_config config;
+  config.alignment = flags.alignment;
+  config.cell = flags.cell;
+  const size_flags& sizes = flags.sizes;
+  if (sizes.layers) config.layers = *sizes.layers;
+  if (sizes.width) config.width = *sizes.width;
+  config.units = sizes.hidden ? *sizes.hidden : config.width;
+  if (sizes.context) config.context = *sizes.context;
+  if (sizes.dropout) config.dropout = *sizes.dropout;
+  config.source_vocabulary = source.vocabulary_size();
+  config.target_vocabulary = target.vocabulary_size();
+  return config;
+}
+
 translator fresh(const train_flags& flags, const parallel_lines& lines) {
   auto [source, target] = tokenizers_for(flags, lines);
-  const auto config = config_for(flags, source, target);
-  return {encoder_decoder(config, flags.run.given({}).seed), std::move(source), std::move(target)};
+  const std::uint64_t seed = flags.run.given({}).seed;
+  std::unique_ptr<sequence_to_sequence> model;
+  if (flags.recurrent)
+    model = std::make_unique<recurrent_translator>(recurrent_config_for(flags, source, target), seed);
+  else
+    model = std::make_unique<encoder_decoder>(config_for(flags, source, target), seed);
+  return {std::move(model), std::move(source), std::move(target)};
 }
 
 translator resumed(const training_run& run, const stored_step& from) {
@@ -87,7 +108,7 @@ void drop_too_long(parallel_tokens& pairs, long context, const std::string& of) 
 std::string sample_of(const translator& t, const parallel_lines& lines, long tokens) {
   const std::size_t count = std::min(lines.source.size(), std::size_t(std::max(1L, tokens / 60)));
   const std::span texts(lines.source.data(), count);
-  const auto said = translate(t.model, t.source.encode_each(texts),
+  const auto said = translate(*t.model, t.source.encode_each(texts),
                               {.longest = 60, .begin = t.frame().begin, .end = t.frame().end});
   std::string out;
   for (std::size_t i = 0; i < count; ++i)
@@ -96,14 +117,15 @@ std::string sample_of(const translator& t, const parallel_lines& lines, long tok
 }
 
 /// Products of a target token and of the source tokens that come with it, attention left out.
-double flops_of_a_target(const encoder_decoder& model, double sources_a_target) {
+double flops_of_a_target(const sequence_to_sequence& model, double sources_a_target) {
   double of_source = 0, of_target = 0;
   for (const auto& p : model.parameters()) {
     const double size = double(p.value.value().size());
     if (p.name.starts_with("encoder.")) of_source += size;
     if (p.name.starts_with("decoder.")) of_target += size;
   }
-  of_target += double(model.config().target_vocabulary) * double(model.config().width);
+  for (const auto& p : model.parameters())  // the embedding serves as the last product
+    if (p.name == "target_tokens.weight") of_target += double(p.value.value().size());
   return 6 * (of_target + sources_a_target * of_source);
 }
 
@@ -115,35 +137,36 @@ void train_translator(const train_flags& flags, const output_options& output) {
   translator t = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, lines);
   parallel_tokens learn = tokens_of(t.source, t.target, lines.source, lines.target);
   parallel_tokens validate = tokens_of(t.source, t.target, held_out.source, held_out.target);
-  drop_too_long(learn, t.model.config().context, "to learn from");
-  drop_too_long(validate, t.model.config().context, "to validate on");
+  drop_too_long(learn, t.model->context(), "to learn from");
+  drop_too_long(validate, t.model->context(), "to validate on");
   const training_options given = run.resumed() ? t.facts.training : flags.run.given(usual_options());
   const long batches = long(batches_of_epoch(learn, given, 0).size());
   training_options training = run.resumed() ? given : run.fresh_options(usual_options(), batches);
   const long epoch = std::max(1L, batches / training.accumulate);
   if (training.validate_every == 0) training.validate_every = epoch;
   if (training.checkpoint_every == 0) training.checkpoint_every = epoch;
-  const translation_task task(t.model, learn, validate, t.frame(), training);
+  const translation_task task(*t.model, learn, validate, t.frame(), training);
   double sources = 0, targets = 0;
   for (std::size_t i = 0; i < learn.source.size(); ++i)
     sources += double(learn.source[i].size()) + 1, targets += double(learn.target[i].size()) + 1;
-  const auto& c = t.model.config();
+  long parameters = 0;
+  for (const auto& p : t.model->parameters()) parameters += p.value.value().size();
   run.train({.task = task,
              .training = training,
              .state = std::move(t.training_state),
              .step = t.facts.step,
              .described = fmt::format(
                  "{} pairs, {:.1f} and {:.1f} tokens each; {} batches an epoch; {} pairs to validate on\n"
-                 "tokens: {}\nmodel: encoder and decoder of {} and {} layers, {} heads, width {}, {}",
+                 "tokens: {}\nmodel: {}, {}",
                  learn.source.size(), sources / double(learn.source.size()), targets / double(learn.source.size()),
-                 batches, validate.source.size(), t.target.in_words(), c.encoder_layers, c.decoder_layers, c.heads,
-                 c.width, parameters_in_words(nn::count_parameters(t.model))),
+                 batches, validate.source.size(), t.target.in_words(), t.model->in_words(),
+                 parameters_in_words(parameters)),
              .save =
                  [&](const std::filesystem::path& path, const training_facts& facts, const named_tensors& more) {
-                   save_translator(path, t.model, t.source, t.target, facts, more);
+                   save_translator(path, *t.model, t.source, t.target, facts, more);
                  },
              .sample = [&](long tokens) { return sample_of(t, held_out, tokens); },
-             .flops_of_a_target = flops_of_a_target(t.model, sources / targets)});
+             .flops_of_a_target = flops_of_a_target(*t.model, sources / targets)});
 }
 
 }  // namespace qkv::cli

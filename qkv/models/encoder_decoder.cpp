@@ -82,6 +82,12 @@ encoder_decoder::encoder_decoder(const encoder_decoder_config& config, nn::initi
   }
 }
 
+std::string encoder_decoder::in_words() const {
+  return "encoder and decoder of " + std::to_string(config_.encoder_layers) + " and " +
+         std::to_string(config_.decoder_layers) + " layers, " + std::to_string(config_.heads) + " heads, width " +
+         std::to_string(config_.width);
+}
+
 void encoder_decoder::check_length(const char* which, long length) const {
   if (length <= config_.context) return;
   refuse("encoder_decoder",

@@ -20,6 +20,11 @@ class encoder_decoder : public sequence_to_sequence {
 
   const encoder_decoder_config& config() const { return config_; }
 
+  const char* kind() const override { return "encoder-decoder"; }
+  std::string configuration() const override { return to_json(config_); }
+  std::string in_words() const override;
+  long source_vocabulary() const override { return config_.source_vocabulary; }
+  long target_vocabulary() const override { return config_.target_vocabulary; }
   std::vector<nn::named_parameter> parameters() const override { return nn::parameters_of(*this); }
   variable loss(const text_pairs& pairs, double smoothing, const nn::forward_mode& mode) const override;
   std::unique_ptr<translation_state> start(const packed_tokens& sources, long longest) const override;

@@ -33,6 +33,14 @@ class sequence_to_sequence {
  public:
   virtual ~sequence_to_sequence() = default;
 
+  /// What kind of model it is, as checkpoints name it: "encoder-decoder", "recurrent translator".
+  virtual const char* kind() const = 0;
+  /// Its configuration as JSON.
+  virtual std::string configuration() const = 0;
+  /// One line for people: its sizes.
+  virtual std::string in_words() const = 0;
+  virtual long source_vocabulary() const = 0;
+  virtual long target_vocabulary() const = 0;
   virtual std::vector<nn::named_parameter> parameters() const = 0;
   /// Mean cross-entropy of the targets, in nats.
   /// @param smoothing  share of a target's probability that is spread over the vocabulary

@@ -103,6 +103,17 @@ TEST_F(Translate, RefusesWhatItCannotTranslate) {
   expect_refusal({"generate", "--model", model()}, "qkv encoder-decoder 1");
 }
 
+TEST_F(Translate, LearnsWithARecurrentNetworkToo) {
+  const auto run = in_folder("recurrent"), file = in_folder("recurrent.safetensors");
+  const auto learned = json_of(
+      learning(in_folder("s"), in_folder("t"), run, {"--epochs", "20", "--alignment", "additive", "--cell", "gru"}));
+  EXPECT_LT(learned["validation_loss"].get<double>(), 2.2);
+  ASSERT_EQ(qkv_program({"export", "--model", run, "--out", file}).code, 0);
+  const auto said = json_of({"translate", "--model", file, "die Frau sucht der Hund.", "--align"})["translations"][0];
+  EXPECT_THAT(said["translation"].get<std::string>(), HasSubstr("the "));
+  EXPECT_GE(said["alignment"].size(), 3u);
+}
+
 TEST_F(Translate, ExportsItsModelInEightBits) {
   const auto whole = in_folder("whole.safetensors"), narrow = in_folder("narrow.safetensors");
   ASSERT_EQ(qkv_program({"export", "--model", model(), "--out", whole}).code, 0);

@@ -67,6 +67,11 @@ class random_model : public sequence_to_sequence {
     std::vector<std::pair<std::int32_t, std::vector<std::int32_t>>> rows_;
   };
 
+  const char* kind() const override { return "random"; }
+  std::string configuration() const override { return ""; }
+  std::string in_words() const override { return ""; }
+  long source_vocabulary() const override { return vocabulary; }
+  long target_vocabulary() const override { return vocabulary; }
   std::vector<nn::named_parameter> parameters() const override { return {}; }
   variable loss(const text_pairs&, double, const nn::forward_mode&) const override { return {}; }
   std::unique_ptr<translation_state> start(const packed_tokens& sources, long) const override {
