@@ -26,6 +26,12 @@ _NO_NUMBER = (
 )
 
 
+_NO_HASH = (
+    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), or "
+    "look them up in an array"
+)
+
+
 class Expression:
     """A value that a traced lambda has computed: an operation, what it was applied to, and details such as a number."""
 
@@ -37,7 +43,8 @@ class Expression:
     def __reduce__(self):
         return type(self), (self.operation, self.operands, self.detail)
 
-    __hash__ = object.__hash__
+    def __hash__(self):  # `at.key in {1, 2}` would look for the proxy itself
+        raise TypeError(_NO_HASH)
 
     def __bool__(self):
         raise TypeError(_STEERING)

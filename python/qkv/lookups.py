@@ -163,8 +163,9 @@ class CapturedArray(numpy.ndarray):
                     f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
                     "flags"
                 )
-            _seen[key] = Constant(plain, name) if plain.dtype.kind == "f" else Table(plain, name)
-        return _seen[key][indices]
+            entry = Constant(plain, name) if plain.dtype.kind == "f" else Table(plain, name)
+            _seen[key] = entry, self  # the array lives on, or the next one at its address would be taken for it
+        return _seen[key][0][indices]
 
 
 #: The arrays of the lambda that is being traced, so that two lookups share one table.

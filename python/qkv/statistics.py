@@ -75,6 +75,10 @@ def attention_statistics(
                 f"attention statistics: expected tokens [B, S] of whole numbers; found {tokens.dtype} "
                 f"{list(tokens.shape)}"
             )
+    if map is not None and len(map) != 4:
+        raise ValueError(f"attention statistics: expected map=(row, rows, key, keys); found {len(map)} numbers")
+    if len(map_shape) != 2:
+        raise ValueError(f"attention statistics: expected map_shape=(R, W); found {len(map_shape)} numbers")
     found = _native.statistics(
         formula,
         x.q,

@@ -18,14 +18,14 @@ class _Attention(torch.autograd.Function):
         x = Inputs(*(t.detach() for t in (q, k, v)), layout)
         (out, lse), _ = run_forward(how, x)
         context.how, context.x, context.results = how, x, (out[0], lse[0])
-        context.save_for_backward(q, k, v, *learned)  # autograd notices when one is changed before backward
-        lse_tensor = torch.from_numpy(lse[1])
+        out_tensor, lse_tensor = torch.from_numpy(out[1]), torch.from_numpy(lse[1])
+        context.save_for_backward(out_tensor, q, k, v, *learned)  # autograd notices when one is changed before backward
         context.mark_non_differentiable(lse_tensor)
-        return torch.from_numpy(out[1]), lse_tensor
+        return out_tensor, lse_tensor
 
     @staticmethod
     def backward(context, dout, _):
-        given = context.saved_tensors
+        _, *given = context.saved_tensors
         all_gradients = _Backward.apply(context.how, context.x, context.results, dout, *given)
         needed = context.needs_input_grad[2:]
         return (None, None, *(x if n else None for x, n in zip(all_gradients, needed)))

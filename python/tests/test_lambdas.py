@@ -174,7 +174,7 @@ class Mistakes(unittest.TestCase):
         heights = [1.0, 2.0, 3.0, 4.0]
         self.says(TypeError, "cannot count a loop", lambda s, at: sum(s for _ in range(at.head)))
         self.says(TypeError, r"look up in a list \(numpy.asarray\(list\)", lambda s, at: s + heights[at.head])
-        self.says(TypeError, "at.head looks up in a dict", lambda s, at: s + {0: 1}[at.head])
+        self.says(TypeError, "set or a dict", lambda s, at: s + {0: 1}[at.head])
         self.says(TypeError, "cannot be looped over", lambda s, at: s + sum(at.key))
         self.says(TypeError, "qkv.maximum and qkv.minimum for max and min", lambda s, at: max(s, 0))
 
@@ -269,6 +269,23 @@ class Parts(unittest.TestCase):
         a = call(qkv.causal, qkv.softcap(5), qkv.sparsemax, qkv.cosine, qkv.scale(3))
         b = call(mask=qkv.causal, score=qkv.softcap(5), weighting=qkv.sparsemax, similarity=qkv.cosine, scale=3)
         self.assertEqual(apart(a, b), 0)
+
+
+class Captured(unittest.TestCase):
+    def test_temporary_arrays_are_not_mixed_up(self):
+        q = numpy.ones((1, 20, 1, 8), numpy.float32)
+        w, ids = numpy.arange(20.0), numpy.arange(20)
+        weights = qkv.weights(q, q, q, qkv.uniform, mask=lambda at: (ids * 2)[at.key] == (ids * 3)[at.key])
+        numpy.testing.assert_allclose(weights[0, 0, 3], numpy.eye(20)[0])
+        difference = lambda s, at: s * 0 + ((w + 1)[at.key] - (w + 5)[at.key])  # noqa: E731
+        _, lse = qkv.attention(q, q, q, score=difference, return_lse=True)
+        numpy.testing.assert_allclose(lse, numpy.log(20) - 4, rtol=1e-5)
+
+    def test_proxies_are_not_looked_up_in_sets(self):
+        q = numpy.ones((1, 4, 1, 8), numpy.float32)
+        for mask in (lambda at: at.key in {1, 2}, lambda at: {1: 2}.get(at.key, 1) == 1):
+            with self.assertRaisesRegex(TypeError, "set or a dict"):
+                qkv.attention(q, q, q, mask=mask)
 
 
 if __name__ == "__main__":

@@ -218,5 +218,13 @@ class Pictures(unittest.TestCase):
             qkv.show(numpy.eye(4), queries=["a"])
 
 
+class Maps(unittest.TestCase):
+    def test_a_map_has_four_numbers(self):
+        q = numpy.ones((1, 4, 1, 8), numpy.float32)
+        for wrong in ((), (1, 2, 0), (0, 1, 0, 4, 5)):
+            with self.assertRaisesRegex(ValueError, "row, rows, key, keys"):
+                qkv.attention_statistics(q, q, map=wrong)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -187,6 +187,12 @@ class Flex(unittest.TestCase):
         expected = qkv.attention(x, x, x, (qkv.causal & qkv.sliding_window(3)) | qkv.prefix(1), layout="BHTD")
         self.assertEqual(abs(qkv.flex.flex_attention(x, x, x, block_mask=mask) - expected).max(), 0)
 
+    def test_an_outcome_that_is_changed_in_place_is_noticed(self):
+        out = qkv.torch.attention(self.q, self.k, self.v, layout="BHTD")
+        out += 1
+        with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
+            self.gradients(out)
+
 
 if __name__ == "__main__":
     unittest.main()
