@@ -26,6 +26,12 @@ class Torch(unittest.TestCase):
         i, j = torch.arange(T)[:, None], torch.arange(S)[None]
         self.i, self.j = i, j
 
+    def test_an_outcome_that_is_changed_in_place_is_noticed(self):
+        out = qkv.torch.attention(self.q, self.k, self.v, layout="BHTD")
+        out += 1
+        with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
+            self.gradients(out)
+
     def gradients(self, out, *more):
         return torch.autograd.grad((out * self.dout).sum(), (self.q, self.k, self.v, *more))
 
@@ -186,12 +192,6 @@ class Flex(unittest.TestCase):
         mask = qkv.flex.or_masks(qkv.flex.and_masks(causal, near), lambda b, h, i, j: j == 0)
         expected = qkv.attention(x, x, x, (qkv.causal & qkv.sliding_window(3)) | qkv.prefix(1), layout="BHTD")
         self.assertEqual(abs(qkv.flex.flex_attention(x, x, x, block_mask=mask) - expected).max(), 0)
-
-    def test_an_outcome_that_is_changed_in_place_is_noticed(self):
-        out = qkv.torch.attention(self.q, self.k, self.v, layout="BHTD")
-        out += 1
-        with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
-            self.gradients(out)
 
 
 if __name__ == "__main__":
