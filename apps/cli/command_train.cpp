@@ -148,7 +148,8 @@ std::vector<CLI::Option*> add_recurrent(CLI::App& program, train_flags& flags) {
   CLI::App& command = *program.add_option_group("Recurrent translators");
   return {add_choice(command, "--alignment", flags.alignment,
                      std::array{"none", "additive", "dot", "general", "concat"},
-                     "A recurrent network that looks at the text so, or not at all, in place of a transformer"),
+                     "A recurrent network that looks at the text so, or not at all, in place of a transformer")
+              ->default_str(""),
           add_choice(command, "--cell", flags.cell, std::array{"rnn", "gru", "lstm"}, "Its cell; --hidden: its units")};
 }
 

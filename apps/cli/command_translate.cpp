@@ -10,7 +10,6 @@
 #include "apps/cli/attention_page.h"
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
-#include "apps/cli/parallel_lines.h"
 #include "qkv/generate/bleu.h"
 #include "qkv/generate/translate.h"
 #include "qkv/io/text_file.h"

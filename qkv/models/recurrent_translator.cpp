@@ -3,7 +3,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "qkv/autograd/elementwise.h"
 #include "qkv/autograd/loss.h"
 #include "qkv/autograd/rows.h"
 #include "qkv/autograd/views.h"
@@ -92,8 +91,6 @@ std::string recurrent_translator::in_words() const {
          ", width " + std::to_string(config_.width);
 }
 
-variable recurrent_translator::tanh_of(const variable& x) { return qkv::tanh(x); }
-
 recurrent_translator::memory recurrent_translator::read(const packed_tokens& source,
                                                         const nn::forward_mode& mode) const {
   if (source.longest() > config_.context) {
@@ -120,7 +117,7 @@ variable recurrent_translator::look(const variable& states, const variable& keys
 variable recurrent_translator::outcome(const variable& states, const variable& contexts, const variable& heard,
                                        const nn::forward_mode& mode) const {
   const variable seen[] = {states, contexts, heard};
-  return out_dropout_(tanh_of(out_(concatenate(seen, 1))), mode);
+  return out_dropout_(tanh(out_(concatenate(seen, 1))), mode);
 }
 
 /// Where no step needs what the one before it saw, all of them are one call.

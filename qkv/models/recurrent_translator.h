@@ -5,9 +5,10 @@
 //
 // Sources: Sutskever et al. 2014; Cho et al. 2014; Bahdanau et al. 2015; Luong et al. 2015.
 #pragma once
+#include "qkv/autograd/attention.h"
+#include "qkv/autograd/elementwise.h"
 #include "qkv/models/recurrent_translator_config.h"
 #include "qkv/models/sequence_to_sequence.h"
-#include "qkv/autograd/attention.h"
 #include "qkv/nn/embedding.h"
 #include "qkv/nn/recurrent.h"
 
@@ -67,8 +68,7 @@ class recurrent_translator : public sequence_to_sequence {
   bool looks_before() const { return config_.alignment == alignment_kind::additive; }
 
   memory read(const packed_tokens& source, const nn::forward_mode& mode) const;
-  recurrent_ends beginning(const variable& summary) const { return {tanh_of(bridge_(summary)), {}}; }
-  static variable tanh_of(const variable& x);
+  recurrent_ends beginning(const variable& summary) const { return {tanh(bridge_(summary)), {}}; }
   /// What states [R, U] find in the memory: [R, E].   @param queries  [B + 1]: which of them belong to each source
   variable look(const variable& states, const variable& keys, const variable& values, std::vector<long> queries,
                 std::vector<long> sources) const;

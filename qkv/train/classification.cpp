@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "qkv/base/threads.h"
+#include "qkv/train/data_order.h"
 #include "qkv/train/streams.h"
 
 namespace qkv {
@@ -35,8 +36,7 @@ long classification_task::place_of(std::uint64_t number) const {
   if (epoch != kept_epoch_) {
     order_.resize(size);
     std::iota(order_.begin(), order_.end(), 0);
-    const random_stream random{seed_, streams::data_order + (std::uint64_t(epoch) << 8)};
-    for (std::size_t i = size; i > 1; --i) std::swap(order_[i - 1], order_[random.below(i, i)]);
+    shuffle(order_, {seed_, streams::data_order + (std::uint64_t(epoch) << 8)});
     kept_epoch_ = epoch;
   }
   return order_[number % size];

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "qkv/base/random.h"
 #include "qkv/tensor/tensor.h"
@@ -18,6 +20,12 @@ struct token_batch {
 /// s * sequences and on of the stream.   @throws shape_error when the text has fewer than length + 1 tokens
 token_batch random_batch(std::span<const std::int32_t> text, long sequences, long length, random_stream order,
                          long step);
+
+/// Shuffles by Fisher and Yates, with draws first, first + 1, ... of the stream.
+template <class T>
+void shuffle(std::vector<T>& items, random_stream order, std::uint64_t first = 0) {
+  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[order.below(first + i, i)]);
+}
 
 /// The first nine tenths to learn from, the rest to validate on.
 struct split_text {

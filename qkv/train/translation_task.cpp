@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "qkv/base/random.h"
+#include "qkv/train/data_order.h"
 #include "qkv/train/streams.h"
 
 namespace qkv {
@@ -15,12 +15,6 @@ std::vector<std::vector<std::int32_t>> with_end(texts all, std::int32_t end) {
   std::vector<std::vector<std::int32_t>> ended(all.begin(), all.end());
   for (auto& text : ended) text.push_back(end);
   return ended;
-}
-
-/// Shuffles by Fisher and Yates, with draws first, first + 1, ... of the stream.
-template <class T>
-void shuffle(std::vector<T>& items, random_stream order, std::uint64_t first) {
-  for (std::size_t i = items.size(); i > 1; --i) { std::swap(items[i - 1], items[order.below(first + i, i)]); }
 }
 
 }  // namespace
@@ -48,7 +42,7 @@ std::vector<std::vector<long>> batches_of_epoch(const parallel_tokens& pairs, co
   const random_stream order{options.seed, streams::data_order + (std::uint64_t(epoch) << 8)};
   std::vector<long> all(pairs.source.size());
   std::iota(all.begin(), all.end(), 0);
-  shuffle(all, order, 0);
+  shuffle(all, order);
   std::stable_sort(all.begin(), all.end(), [&](long a, long b) {
     const auto length = [&](long i) {
       return std::pair(pairs.target[std::size_t(i)].size(), pairs.source[std::size_t(i)].size());
