@@ -4,6 +4,7 @@
 
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
+#include "qkv/models/config_sizes.h"
 
 namespace qkv {
 namespace {
@@ -69,14 +70,12 @@ void check_mixer(const decoder_config& c) {
 }  // namespace
 
 void check(const decoder_config& c) {
-  const std::pair<const char*, long> sizes[] = {{"vocabulary", c.vocabulary},
-                                                {"context", c.context},
-                                                {"layers", c.layers},
-                                                {"heads", c.heads},
-                                                {"width", c.width}};
-  for (const auto& [name, size] : sizes) {
-    need(size >= 1 && size < 1L << 24, std::string(name) + " from 1 to 16777215", std::to_string(size));
-  }
+  need_sizes("decoder configuration",
+             {{"vocabulary", c.vocabulary},
+              {"context", c.context},
+              {"layers", c.layers},
+              {"heads", c.heads},
+              {"width", c.width}});
   need(c.width % c.heads == 0, "heads that divide the width",
        std::to_string(c.heads) + " heads and width " + std::to_string(c.width));
   need(c.key_heads >= 0 && (c.key_heads == 0 || c.heads % c.key_heads == 0), "key heads that divide the heads",

@@ -4,6 +4,7 @@
 
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
+#include "qkv/models/config_sizes.h"
 
 namespace qkv {
 namespace {
@@ -36,16 +37,14 @@ void need(bool holds, const std::string& expected, const std::string& found) {
 }  // namespace
 
 void check(const encoder_decoder_config& c) {
-  const std::pair<const char*, long> sizes[] = {{"source_vocabulary", c.source_vocabulary},
-                                                {"target_vocabulary", c.target_vocabulary},
-                                                {"context", c.context},
-                                                {"encoder_layers", c.encoder_layers},
-                                                {"decoder_layers", c.decoder_layers},
-                                                {"heads", c.heads},
-                                                {"width", c.width}};
-  for (const auto& [name, size] : sizes) {
-    need(size >= 1 && size < 1L << 24, std::string(name) + " from 1 to 16777215", std::to_string(size));
-  }
+  need_sizes("encoder-decoder configuration",
+             {{"source_vocabulary", c.source_vocabulary},
+              {"target_vocabulary", c.target_vocabulary},
+              {"context", c.context},
+              {"encoder_layers", c.encoder_layers},
+              {"decoder_layers", c.decoder_layers},
+              {"heads", c.heads},
+              {"width", c.width}});
   need(c.width % c.heads == 0, "heads that divide the width",
        std::to_string(c.heads) + " heads and width " + std::to_string(c.width));
   need(c.hidden >= 0, "a hidden width of at least 0", std::to_string(c.hidden));

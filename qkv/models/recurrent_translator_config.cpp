@@ -4,6 +4,7 @@
 
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
+#include "qkv/models/config_sizes.h"
 
 namespace qkv {
 namespace {
@@ -25,16 +26,13 @@ constexpr auto each_field = [](auto& c, auto see) {
 }  // namespace
 
 void check(const recurrent_translator_config& c) {
-  const std::pair<const char*, long> sizes[] = {{"source_vocabulary", c.source_vocabulary},
-                                                {"target_vocabulary", c.target_vocabulary},
-                                                {"context", c.context},
-                                                {"width", c.width},
-                                                {"units", c.units},
-                                                {"layers", c.layers}};
-  for (const auto& [name, size] : sizes) {
-    if (size < 1 || size >= 1L << 24)
-      refuse("recurrent translator configuration", std::string(name) + " from 1 to 16777215", std::to_string(size));
-  }
+  need_sizes("recurrent translator configuration",
+             {{"source_vocabulary", c.source_vocabulary},
+              {"target_vocabulary", c.target_vocabulary},
+              {"context", c.context},
+              {"width", c.width},
+              {"units", c.units},
+              {"layers", c.layers}});
   if (!(c.dropout >= 0 && c.dropout < 1))
     refuse("recurrent translator configuration", "dropout in 0 .. 1, without 1", std::to_string(c.dropout));
 }
