@@ -12,9 +12,9 @@
 namespace qkv::cli {
 namespace {
 
-/// What is learned from and tested on, and how a model reads it.
+/// What is learned from, validated on and tested on, and how a model reads it.
 struct lessons {
-  std::unique_ptr<labelled_examples> learn, test;
+  std::unique_ptr<labelled_examples> learn, validate, test;
   classifier_senses senses;
   long tokens = 1;          // of the longest example, with the class token
   picture_folder pictures;  // whose examples pairs are made of
@@ -23,7 +23,7 @@ struct lessons {
 
 /// Two of four questions are about pairs; each picture and each sound comes up by itself once an epoch.
 void make_pairs(lessons& all) {
-  constexpr long questions_of_test = 2000;
+  constexpr long questions_held_out = 2000;
   if (all.pictures.classes != all.sounds.classes)
     throw usage_error(
         fmt::format("--images and --sounds: expected the same classes; found {} ({}, ...) and {} ({}, ...)",
@@ -32,29 +32,34 @@ void make_pairs(lessons& all) {
   const long most = std::max(all.pictures.learn->size(), all.sounds.learn->size());
   all.learn = std::make_unique<matching_pairs>(*all.pictures.learn, *all.sounds.learn, matching_pairs::all, 4 * most,
                                                random_stream{1, 0});
-  all.test = std::make_unique<matching_pairs>(*all.pictures.test, *all.sounds.test, matching_pairs::pairs_only,
-                                              questions_of_test, random_stream{2, 0});
+  const auto pairs_of = [&](const labelled_examples& seen, const labelled_examples& heard, std::uint64_t seed) {
+    return std::make_unique<matching_pairs>(seen, heard, matching_pairs::pairs_only, questions_held_out,
+                                            random_stream{seed, 0});
+  };
+  all.validate = pairs_of(*all.pictures.validate, *all.sounds.validate, 3);
+  all.test = pairs_of(*all.pictures.test, *all.sounds.test, 2);
 }
 
 lessons read_lessons(const train_flags& flags) {
   lessons all;
   const bool see = !flags.images.empty(), hear = !flags.sounds.empty();
   if (see) {
-    all.pictures = read_picture_folder(flags.images, flags.picture_size, flags.patch, flags.flip);
+    all.pictures = read_picture_folder(flags.images, flags.validation_images, flags.picture_size, flags.patch, flags.flip);
     all.senses = {all.pictures.classes, all.pictures.how, all.senses.sound};
     all.tokens += all.pictures.how.tokens();
   }
   if (hear) {
-    all.sounds = read_sound_folder(flags.sounds);
+    all.sounds = read_sound_folder(flags.sounds, flags.validation_sounds);
     all.senses = {all.sounds.classes, all.senses.picture, all.sounds.how};
     all.tokens += all.sounds.how.tokens();
   }
-  if (see && hear)
+  if (see && hear) {
     make_pairs(all);
-  else if (see)
-    all.learn = std::move(all.pictures.learn), all.test = std::move(all.pictures.test);
-  else
-    all.learn = std::move(all.sounds.learn), all.test = std::move(all.sounds.test);
+  } else {
+    all.learn = std::move(see ? all.pictures.learn : all.sounds.learn);
+    all.validate = std::move(see ? all.pictures.validate : all.sounds.validate);
+    all.test = std::move(see ? all.pictures.test : all.sounds.test);
+  }
   if (!flags.classes.empty() && flags.classes.size() != all.senses.classes.size())
     throw usage_error(
         fmt::format("--classes: expected {} names; found {}", all.senses.classes.size(), flags.classes.size()));
@@ -121,11 +126,16 @@ std::string commonest_mistake(const classification_score& score, const std::vect
   return text;
 }
 
-std::string sample_of(const classifier& c, const labelled_examples& test, long tokens) {
-  const long count = tokens < 300 ? std::min(test.size(), 500L) : test.size();  // a look in between is a quick one
-  const classification_score score = tested(c.model, test, count);
-  return fmt::format("{:.2f}% of {} held out are right{}", 100 * score.accuracy, count,
-                     commonest_mistake(score, c.senses.classes));
+/// In between, a quick look at what is validated on; at the end the test as well, which chose nothing.
+std::string sample_of(const classifier& c, const lessons& all, long tokens) {
+  const bool at_the_end = tokens >= 300;
+  const long count = at_the_end ? all.validate->size() : std::min(all.validate->size(), 500L);
+  const classification_score score = tested(c.model, *all.validate, count);
+  const std::string validated = fmt::format("{:.2f}% of {} to validate on are right", 100 * score.accuracy, count);
+  if (!at_the_end) return validated + commonest_mistake(score, c.senses.classes);
+  const classification_score last = tested(c.model, *all.test);
+  return fmt::format("{:.2f}% of the test's {} are right{}\n{}", 100 * last.accuracy, all.test->size(),
+                     commonest_mistake(last, c.senses.classes), validated);
 }
 
 }  // namespace
@@ -139,25 +149,28 @@ void train_classifier(const train_flags& flags, const output_options& output) {
   if (training.validate_every == 0) training.validate_every = tenth;
   if (training.checkpoint_every == 0) training.checkpoint_every = tenth;
   training.warm_up = std::min(training.warm_up, training.steps / 10 + 1);
-  const classification_task task(c.model, *all.learn, *all.test, training);
+  const classification_task task(c.model, *all.learn, *all.validate, training);
   const encoder_config& config = c.model.config();
   const long parameters = nn::count_parameters(c.model);
   run.train({.task = task,
              .training = training,
              .state = std::move(c.training_state),
              .step = c.facts.step,
-             .described = fmt::format("{} examples to learn from, {} held out, {} classes, up to {} tokens each\n"
+             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to {} tokens each\n"
                                       "model: encoder of {} layers, {} heads, width {}, {}",
-                                      all.learn->size(), all.test->size(), c.senses.classes.size(), all.tokens,
+                                      all.learn->size(), all.validate->size(), all.test->size(), c.senses.classes.size(), all.tokens,
                                       config.layers, config.heads, config.width, parameters_in_words(parameters)),
              .save = [&](const std::filesystem::path& path, const training_facts& facts,
                          const named_tensors& more) { save_classifier(path, c.model, c.senses, facts, more); },
-             .sample = [&](long tokens) { return sample_of(c, *all.test, tokens); },
+             .sample = [&](long tokens) { return sample_of(c, all, tokens); },
              .flops_of_a_target = 6 * double(parameters) * double(all.tokens),
              .unit = "examples",
              .add_to_result =
                  [&](nlohmann::ordered_json& result) {
-                   result["accuracy"] = tested(c.model, *all.test).accuracy;
+                   const classification_score score = tested(c.model, *all.test);
+                   result["accuracy"] = score.accuracy;
+                   result["test_loss"] = score.loss;
+                   result["validation_accuracy"] = tested(c.model, *all.validate).accuracy;
                    result["classes"] = c.senses.classes;
                  }});
 }

@@ -28,9 +28,12 @@ struct train_flags {
   size_flags sizes;
   // A text to continue.
   std::string text;
+  std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
   decoder_config language_model;  ///< what it is made of, beside its sizes
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
+  std::string pairs, validation_pairs;  ///< both in one file
+  std::string source_field = "source", target_field = "target";
   std::string tokens = "bpe";
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
@@ -39,7 +42,7 @@ struct train_flags {
   alignment_kind alignment = alignment_kind::additive;
   recurrent_cell cell = recurrent_cell::gru;
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
-  std::string images, sounds;
+  std::string images, sounds, validation_images, validation_sounds;
   std::vector<std::string> classes;  ///< names in place of the folder's; empty: those
   long picture_size = 32;            ///< of PNG and JPEG
   long patch = 4;

@@ -1,6 +1,7 @@
 // qkv train --text: a small model learns to write like a text.
 #include <fmt/format.h>
 
+#include "apps/cli/json_lines.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
@@ -45,7 +46,8 @@ std::string sample_of(const character_model& m, const std::vector<std::int32_t>&
 }  // namespace
 
 void train_language_model(const train_flags& flags, const output_options& output) {
-  const std::string text = read_text(flags.text);
+  const std::string text =
+      flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
   training_run run(flags.run, output);
   auto [state, training_state] = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.vocabulary, flags.text, text);
