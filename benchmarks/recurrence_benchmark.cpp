@@ -26,7 +26,7 @@ struct reader {
 reader recurrent_reader(recurrent_cell cell, std::uint64_t seed) {
   nn::initialisation init(seed);
   const nn::recurrent net({.cell = cell, .width = width, .units = width}, init);
-  return {name_of(cell), fmt::format("{} network", cell == recurrent_cell::rnn ? "plain" : name_of(cell)),
+  return {name_of(cell), cell == recurrent_cell::rnn ? "plain recurrent" : cell == recurrent_cell::gru ? "GRU" : "LSTM",
           [net](const variable& x) { return net(x, std::vector<long>{0, x.dim(0)}).states; }};
 }
 
