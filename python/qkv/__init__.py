@@ -73,9 +73,16 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    # Loaded when first asked for: qkv.torch needs PyTorch.
+    # Loaded when first asked for: qkv.torch needs PyTorch, and is not there without it.
     if name in ("flex", "onnx", "torch"):
         import importlib
 
-        return importlib.import_module(f"{__name__}.{name}")
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as problem:
+            if problem.name != name:
+                raise
+            raise AttributeError(
+                f"qkv.{name} needs the package {name}, which is not installed: pip install {name}"
+            ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

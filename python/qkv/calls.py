@@ -4,13 +4,15 @@ Letters of the shapes: B sequences, T queries, S keys, H query heads, G key head
 queries and keys, E channels of values.
 """
 
-import operator
-
 import numpy
 
 from . import _native
 from .formulas import Composition, takes_parts
 from .inputs import Inputs
+from .scalars import whole_number
+
+#: As the library has it; each thread that is asked for is started.
+_MOST_THREADS = 1024
 
 
 class Gradients:
@@ -39,7 +41,7 @@ class Gradients:
         total = found[0]
         for more in found[1:]:
             total = total + more.reshape(total.shape)
-        return total.reshape(numpy.shape(parameter.values if hasattr(parameter, "letters") else parameter))
+        return total.reshape(parameter.shape if hasattr(parameter, "shape") else numpy.shape(parameter))
 
     @property
     def learned(self):
@@ -48,7 +50,7 @@ class Gradients:
 
     def __repr__(self):
         shapes = f"dq {list(self.dq.shape)}, dk {list(self.dk.shape)}, dv {list(self.dv.shape)}"
-        return f"Gradients({shapes}, {len(self._learned)} learned)"
+        return f"{type(self).__name__}({shapes}, {len(self._learned)} learned)"
 
 
 @takes_parts
@@ -283,12 +285,8 @@ def _weights(how, x):
 
 
 def set_threads(count):
-    """Sets how many threads the engine uses.  Results do not depend on it.  Raises ValueError below 1."""
-    try:
-        count = operator.index(count)
-    except TypeError:
-        raise TypeError(f"set_threads: expected a whole number of threads; found {type(count).__name__}") from None
-    _native.set_threads(count)
+    """Sets how many threads the engine uses, 1 to 1024.  Results do not depend on it.  Raises ValueError elsewhere."""
+    _native.set_threads(whole_number("set_threads", "a number of threads", count, 1, _MOST_THREADS))
 
 
 def threads():

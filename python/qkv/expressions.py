@@ -9,6 +9,8 @@ import operator
 
 import numpy
 
+from .scalars import shown
+
 _STEERING = (
     "qkv: a condition on many links at once cannot steer `if`, `and`, `or`, `not` or a chained comparison; write "
     "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and min"
@@ -41,7 +43,7 @@ class Expression:
         self.operation, self.operands, self.detail = operation, tuple(operands), detail
 
     def __reduce__(self):
-        return type(self), (self.operation, self.operands, self.detail)
+        return _from_list, (_as_list(self),)
 
     def __hash__(self):  # `at.key in {1, 2}` would look for the proxy itself
         raise TypeError(_NO_HASH)
@@ -64,6 +66,8 @@ class Expression:
     __trunc__ = __floor__ = __ceil__ = _no_number
 
     def __repr__(self):
+        from .texts import text_of
+
         return text_of(self)
 
     # NumPy's and PyTorch's functions of the same meaning may be called too.
@@ -74,17 +78,53 @@ class Expression:
         return ours(*(value_of(x) for x in inputs))
 
     def __array_function__(self, function, types, arguments, options):
-        if function is numpy.where and not options and len(arguments) == 3:
-            return where(*arguments)
+        ours = {numpy.where: where, numpy.clip: _NUMPY_FUNCTIONS["clip"]}.get(function)
+        if ours is not None and not options and len(arguments) == 3:
+            return ours(*arguments)
         raise TypeError(f"qkv: numpy.{function.__name__} cannot be traced; the functions are {_functions()}")
 
     @classmethod
     def __torch_function__(cls, function, types, arguments=(), options=None):
         name = getattr(function, "__name__", str(function)).strip("_")
         ours = _TORCH_FUNCTIONS.get(name)
+        if name == "getitem":  # a tensor that no variable of the lambda holds, such as one of a module
+            from .lookups import captured
+
+            return captured(arguments[0], "tensor")[arguments[1]]
         if ours is None or options:
             raise TypeError(f"qkv: torch.{name} cannot be traced; the functions are {_functions()}")
-        return ours(*arguments)
+        return ours(*(value_of(x) for x in arguments))
+
+
+def every(x):
+    """Each value that x is computed from, and x: once, operands first, and without recursion, for x may be deep."""
+    seen, waiting = set(), [x]
+    while waiting:
+        y = waiting[-1]
+        left = [z for z in y.operands if id(z) not in seen] if id(y) not in seen else []
+        if left:
+            waiting.extend(left)
+            continue
+        if id(y) not in seen:
+            seen.add(id(y))
+            yield y
+        waiting.pop()
+
+
+def _as_list(x):
+    """An expression as pickle can take it, however deep: (type, operation, numbers of its operands, detail) each."""
+    numbers, found = {}, []
+    for y in every(x):
+        numbers[id(y)] = len(found)
+        found.append((type(y), y.operation, [numbers[id(z)] for z in y.operands], y.detail))
+    return found
+
+
+def _from_list(found):
+    made = []
+    for kind, operation, operands, detail in found:
+        made.append(kind(operation, [made[n] for n in operands], detail))
+    return made[-1]
 
 
 class Truth(Expression):
@@ -169,6 +209,9 @@ class Number(Expression):
             "qkv: a traced value is raised to whole powers from 1 to 16 and to 0.5; write qkv.exp(p * qkv.log(x))"
         )
 
+    def __rpow__(self, base):
+        raise TypeError("qkv: a traced value is no power; write qkv.exp(x * math.log(base)) for base ** x")
+
     def __neg__(self):
         return type(self)("negative", (self,))
 
@@ -198,6 +241,13 @@ class Number(Expression):
 
     __hash__ = Expression.__hash__
 
+    # PyTorch's and_masks and or_masks begin with these, of one number and type bool.
+    def new_ones(self, _, dtype=None):
+        return value_of(True)
+
+    def new_zeros(self, _, dtype=None):
+        return value_of(False)
+
     def _no_junction(self, _):
         raise TypeError("qkv: &, | and ~ join conditions; this is a number: compare it first, as in (x > 0) & (y > 0)")
 
@@ -226,12 +276,14 @@ def value_of(x):
     if isinstance(x, (bool, numpy.bool_)):
         return Truth("number", (), bool(x))
     if isinstance(x, (builtins.int, numpy.integer)):
-        return Whole("number", (), builtins.int(x))
+        return _whole_constant(builtins.int(x))
     if isinstance(x, (builtins.float, numpy.floating)):
         return Real("number", (), builtins.float(x))
     if getattr(x, "shape", None) == () and hasattr(x, "item"):
-        return value_of(x.item())
-    if isinstance(x, slice) or x is None or x is Ellipsis:
+        return _learned_number(x) if getattr(x, "requires_grad", False) else value_of(x.item())
+    if x is None:
+        raise TypeError("qkv: a traced value meets None; expected a number or a condition (is a `return` missing?)")
+    if isinstance(x, slice) or x is Ellipsis:
         raise TypeError("qkv: a traced lambda looks up one entry for each link: one index for each axis, no slices")
     if getattr(x, "shape", None) is not None:
         raise TypeError(
@@ -239,6 +291,21 @@ def value_of(x):
             "array[at.head] or array[at.batch, at.key]"
         )
     raise TypeError(f"qkv: a traced value meets {type(x).__name__}; expected a number or a condition")
+
+
+def _whole_constant(x):
+    if not -(2**31) <= x < 2**31:
+        raise ValueError(
+            f"qkv: expected whole numbers of 32 bits in a traced lambda, {-(2**31)} to {2**31 - 1}; found {shown(x)}; "
+            "write a real number, as in 1e12 for 10**12, or leave out a comparison that always holds"
+        )
+    return Whole("number", (), x)
+
+
+def _learned_number(tensor):
+    from .lookups import learned_number
+
+    return learned_number(tensor)
 
 
 def truth_value(x):
@@ -380,6 +447,8 @@ _NUMPY_FUNCTIONS = {
     "floor_divide": operator.floordiv,
     "remainder": operator.mod,
     "negative": operator.neg,
+    "square": lambda x: x * x,
+    "clip": lambda x, least, most: minimum(maximum(x, least), most),
     "less": operator.lt,
     "less_equal": operator.le,
     "greater": operator.gt,
@@ -422,60 +491,3 @@ _TORCH_FUNCTIONS = {
 
 def _functions():
     return "qkv.where, exp, log, tanh, sqrt, sigmoid, abs, minimum, maximum, floor and hash"
-
-
-_SIGNS = {
-    "add": (" + ", 4),
-    "subtract": (" - ", 4),
-    "multiply": (" * ", 5),
-    "divide": (" / ", 5),
-    "remainder": (" % ", 5),
-    "less": (" < ", 3),
-    "less_equal": (" <= ", 3),
-    "equal": (" == ", 3),
-    "both": (" & ", 2),
-    "either": (" | ", 1),
-}
-_NAMES = {
-    "exponential": "exp",
-    "logarithm": "log",
-    "tangent": "tanh",
-    "root": "sqrt",
-    "sigmoid": "sigmoid",
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "absolute": "abs",
-    "to_whole": "floor",
-}
-_GIVEN = {"score": "s", "query_channel": "q", "key_channel": "k", "channel_weight": "w"}
-
-
-def text_of(x, around=0):
-    """An expression as a user would write it."""
-    parts = [lambda around, y=y: text_of(y, around) for y in x.operands]
-    if x.operation == "number":
-        return repr(x.detail)
-    if x.operation == "to_real":
-        return parts[0](around)
-    if x.operation in _SIGNS:
-        sign, strength = _SIGNS[x.operation]
-        if x.operation == "divide" and isinstance(x, Whole):
-            sign = " // "
-        if x.operation in ("both", "either"):  # & and | bind tighter than comparisons in Python
-            text = sign.join(f"({p(0)})" if y.operation in _SIGNS else p(9) for p, y in zip(parts, x.operands))
-        else:
-            text = parts[0](strength) + sign + parts[1](strength + 1)
-        return f"({text})" if strength < around else text
-    if x.operation == "negative":
-        return "-" + parts[0](6)
-    if x.operation == "opposite":
-        return "~" + (f"({parts[0](0)})" if x.operands[0].operands else parts[0](0))
-    if x.operation == "select":
-        return f"where({', '.join(p(0) for p in parts)})"
-    if x.operation == "hash":
-        return f"hash({x.detail}, {parts[0](0)}, {parts[1](0)})"
-    if x.operation in _NAMES:
-        return f"{_NAMES[x.operation]}({', '.join(p(0) for p in parts)})"
-    if x.operation in ("table_entry", "array_entry", "learned_entry"):
-        return f"{x.detail.name}[{', '.join(p(0) for p in parts)}]"
-    return _GIVEN.get(x.operation, "at." + x.operation)

@@ -2,4 +2,5 @@
 #pragma once
 #include "qkv/models/decoder.h"
 #include "qkv/models/encoder_classifier.h"
+#include "qkv/models/graph_network.h"
 #include "qkv/models/masked_language_model.h"
