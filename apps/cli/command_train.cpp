@@ -1,4 +1,4 @@
-// qkv train: models learn, from texts, from texts and their translations, from pictures and sounds.
+// qkv train: models learn, from texts, from texts and their translations, from pictures and sounds, from examples made up.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_presets.h"
+#include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
 namespace {
@@ -41,6 +42,12 @@ class given_training_options {
   training_options given_;
   std::vector<std::function<void(training_options&)>> copies_;
 };
+
+std::string words_for_tasks() {
+  std::string words;
+  for (const std::string& name : names_of_tasks()) words += (words.empty() ? "" : ", ") + name;
+  return words;
+}
 
 const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::half_cosine},
                                                      {"inverse-square-root", schedule_kind::inverse_square_root},
@@ -76,6 +83,14 @@ void add_data(CLI::App& command, train_flags& flags) {
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
   group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
+}
+
+void add_task(CLI::App& command, train_flags& flags) {
+  const auto group = command.add_option_group("Tasks");
+  CLI::Option* task = group->add_option("--task", flags.task, "Learn from examples that are made up: " + words_for_tasks())
+                          ->check(CLI::IsMember(names_of_tasks()).description(""));
+  task->type_name("NAME");
+  group->add_option("--task-length", flags.task_length, "How long its examples are")->needs(task);
 }
 
 void add_senses(CLI::App& command, train_flags& flags) {
@@ -284,6 +299,10 @@ void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
   const bool translations = !flags.source.empty() || !flags.pairs.empty();
+  const bool files = !flags.text.empty() || translations || !flags.images.empty() || !flags.sounds.empty();
+  if (!flags.task.empty() && files)
+    throw usage_error("--task: expected no files, because its examples are made up; found a file to learn from");
+  if (!flags.task.empty()) return train_task(flags, output);
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
   if (senses && (!flags.text.empty() || translations))
     throw usage_error("expected texts, or pictures and sounds; found both");
@@ -291,18 +310,19 @@ void train(const train_flags& flags, const output_options& output) {
   if (translations) return train_translator(flags, output);
   if (senses) return train_classifier(flags, output);
   throw usage_error(
-      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER or --sounds FOLDER; "
-      "found none of them");
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER, --sounds "
+      "FOLDER or --task NAME; found none of them");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
   CLI::App& command =
-      add_command(program, "train", "Train a small model on a text, on translations, on pictures or sounds; Ctrl-C saves",
+      add_command(program, "train", "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
                   "qkv train --text FILE --out mine --seconds 600\n"
                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
-                  "  qkv train --images FOLDER --out pictures");
+                  "  qkv train --images FOLDER --out pictures\n"
+                  "  qkv train --task addition --out sum");
   command.formatter(std::make_shared<formatter_without_variables>());
   command.get_formatter()->column_width(34);
   command.footer(command.get_footer() +
@@ -318,6 +338,7 @@ void add_train(CLI::App& program) {
       command.add_option("--preset", *preset, "Options under one name, as --list-presets shows them; those given besides win");
   command.add_flag("--list-presets", *list, "Print the presets and what they reproduce, and stop")->configurable(false);
   add_data(command, *flags);
+  add_task(command, *flags);
   add_senses(command, *flags);
   auto fixed = add_tokens(command, *flags);
   fixed.push_back(preset_option);
@@ -337,6 +358,7 @@ void add_train(CLI::App& program) {
     if (*list) return fmt::print("{}", presets_in_words());
     check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
+    flags->positions_given = command.get_option("--positions")->count() > 0;
     if (flags->run.resume) check_resume_changes_nothing(fixed);
     if (!preset->empty()) apply_preset(command, *preset);
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));

@@ -20,15 +20,15 @@ struct belonging {
 const std::vector<belonging>& belongings() {
   static const std::vector<belonging> all{
       {{"--mixer", "--taps", "--window", "--positions", "--position-range", "--key-heads", "--shared-projections",
-        "--query-context", "--adapted-keys", "--field"},
-       {"--text"}},
-      {{"--tokens", "--vocabulary", "--separate-vocabularies", "--lower-case", "--batch-tokens", "--alignment",
-        "--cell"},
-       {"--source", "--pairs"}},
+        "--query-context", "--adapted-keys"},
+       {"--text", "--task"}},
+      {{"--field"}, {"--text"}},
+      {{"--tokens", "--vocabulary", "--separate-vocabularies", "--lower-case"}, {"--source", "--pairs"}},
+      {{"--batch-tokens", "--alignment", "--cell"}, {"--source", "--pairs", "--task"}},
       {{"--source-field", "--target-field"}, {"--pairs"}},
       {{"--skip-bad-lines"}, {"--source", "--pairs", "--field"}},
-      {{"--context"}, {"--text", "--source", "--pairs"}},
-      {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds"}},
+      {{"--context"}, {"--text", "--source", "--pairs", "--task"}},
+      {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds", "--task"}},
       {{"--picture-size", "--patch", "--flip"}, {"--images"}},
       {{"--classes"}, {"--images", "--sounds"}}};
   return all;
@@ -62,7 +62,7 @@ bool has_meaning(const CLI::App& command, const std::string& option) {
 }
 
 void check_belongings(const CLI::App& command) {
-  names found{"--text", "--source", "--pairs", "--images", "--sounds"};
+  names found{"--text", "--source", "--pairs", "--images", "--sounds", "--task"};
   std::erase_if(found, [&](const std::string& name) { return !is_given(command, name); });
   if (found.empty()) return;
   for (const belonging& some : belongings())

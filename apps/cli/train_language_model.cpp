@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "apps/cli/json_lines.h"
-#include "apps/cli/model_file.h"
+#include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
 #include "qkv/io/text_file.h"
@@ -11,30 +11,11 @@
 namespace qkv::cli {
 namespace {
 
-struct beginning {
-  character_model state;
-  named_tensors training_state;
-};
-
-beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
-  character_vocabulary vocabulary(text);
+decoder_beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
   decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
-  config.vocabulary = vocabulary.size();
-  const training_options training = run.fresh_options({.checkpoint_every = 500}, 0);
-  checkpoint_facts facts{.vocabulary = vocabulary.to_json(), .training = training};
-  return {{decoder(config, training.seed), std::move(vocabulary), std::move(facts)}, {}};
-}
-
-beginning resumed(const training_run& run, const stored_step& from) {
-  checkpoint old = load_checkpoint(from.model());
-  if (old.training_state.empty())
-    throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  old.facts.training =
-      run.resumed_options({old.facts.step, old.facts.validation_loss, old.facts.training});
-  auto vocabulary = character_vocabulary::from_json(old.facts.vocabulary);
-  return {{std::move(old.model), std::move(vocabulary), std::move(old.facts)}, std::move(old.training_state)};
+  return fresh_decoder(config, character_vocabulary(text), run.fresh_options({.checkpoint_every = 500}, 0));
 }
 
 std::string sample_of(const character_model& m, const std::vector<std::int32_t>& tokens, long count) {
@@ -49,7 +30,7 @@ void train_language_model(const train_flags& flags, const output_options& output
   const std::string text =
       flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
   training_run run(flags.run, output);
-  auto [state, training_state] = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
+  auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.vocabulary, flags.text, text);
   const language_modelling task(state.model, tokens, state.facts.training);
   const auto& config = state.model.config();
@@ -62,8 +43,7 @@ void train_language_model(const train_flags& flags, const output_options& output
                                       state.vocabulary.size(), in_words(state.model)),
              .save =
                  [&](const std::filesystem::path& path, const training_facts& facts, const named_tensors& more) {
-                   save_checkpoint(path, state.model,
-                                   {state.facts.vocabulary, facts.step, facts.validation_loss, facts.training}, more);
+                   save_decoder(path, state, facts, more);
                  },
              .sample = [&](long count) { return sample_of(state, tokens, count); },
              .flops_of_a_target = 6 * double(nn::count_parameters(state.model)) +
