@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "qkv/autograd/record.h"
 #include "qkv/train/language_modelling.h"
 #include "qkv/train/trainer.h"
 #include "tests/base/message_of.h"
@@ -127,7 +128,9 @@ TEST_F(NotFinite, LeavesOutOneBadBatchAndNothingElse) {
   for (int i = 0; i < 8; ++i) {
     if (i == 3) before = numbers_of(model_);
     run.step();
-    if (i == 3) EXPECT_EQ(numbers_of(model_), before);
+    if (i == 3) {
+      EXPECT_EQ(numbers_of(model_), before);
+    }
   }
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].step, 4);

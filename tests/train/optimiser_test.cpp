@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qkv/autograd/record.h"
 #include "qkv/train/checkpoint.h"
 #include "qkv/train/language_modelling.h"
 #include "qkv/train/trainer.h"
