@@ -270,6 +270,7 @@ void read_environment(CLI::App& command) {
     for (char& c : name) c = c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
     option->envname(name);
   }
+  for (CLI::App* group : command.get_subcommands([](CLI::App*) { return true; })) read_environment(*group);
 }
 
 /// The folder and the limits.
