@@ -15,6 +15,7 @@ class Part:
     """A part of an attention variant.  Given to qkv.attention in any order."""
 
     _repr = None
+    __array_ufunc__ = None  # flags & mask joins them, where NumPy would ask each flag
 
     def __repr__(self):
         return self._repr or self._written()

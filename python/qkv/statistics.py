@@ -127,7 +127,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
     if not isinstance(layers, (tuple, list)):
         raise TypeError(f"attention rollout: expected layers as a list of (q, k); found {shown(layers)}")
     token = whole_number("attention rollout", "a token", token, -MOST_PLACES, MOST_PLACES)
-    told = []
+    told, compositions = [], []  # which keep what formulas point to
     for n, layer in enumerate(layers):
         if not isinstance(layer, (tuple, list)) or len(layer) < 2:
             raise TypeError(
@@ -142,6 +142,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
                 f"{how.sequences or align!r}"
             )
         told.append((how.formula(x)[0], x.q, x.k))
+        compositions.append(how)
     return _native.rollout(told, token)
 
 

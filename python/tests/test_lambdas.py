@@ -118,6 +118,8 @@ class Tracing(unittest.TestCase):
         self.assertLess(apart(a, call(lambda s, at: qkv.minimum(qkv.maximum(s, -1), 1) + s * s)), 1e-6)
 
     def test_whole_numbers_divide_downwards(self):
+        a = call(lambda at: divmod(at.key, 5)[0] == divmod(at.query, 5)[0])
+        self.assertEqual(apart(a, call(lambda at: at.key // 5 == at.query // 5)), 0)
         a = call(lambda at: (at.key - 32) // 5 == -1)
         self.assertLess(apart(a, call(mask=(numpy.arange(64) - 32)[None] // 5 == -1)), 1e-6)
 
@@ -222,6 +224,10 @@ class Mistakes(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, words):
                 make()
         self.says(TypeError, "meets None", lambda s, at: s + None)
+        self.says(
+            AttributeError, "a traced value has no 'astype'.*the functions are", lambda s, at: at.key.astype(float)
+        )
+        self.says(TypeError, r"write x \* 2\*\*n for x << n", lambda s, at: at.key << 1)
         self.says(TypeError, r"qkv.exp\(x \* math.log\(base\)\)", lambda s, at: 2**s)
 
     def test_an_undefined_field(self):
@@ -278,6 +284,9 @@ class Mistakes(unittest.TestCase):
         self.says(TypeError, "unexpected keyword 'maks'; did you mean 'mask'", maks=qkv.causal)
         with self.assertRaisesRegex(TypeError, "unexpected keyword 'heads'"):
             qkv.attention_statistics(Q, K, heads=3)
+        self.says(TypeError, "'causal'; qkv.causal is a part, as in", causal=True)
+        self.says(TypeError, "'is_causal'; qkv.causal is a part", is_causal=True)
+        self.says(TypeError, "'window'; qkv.sliding_window is a part", window=3)
 
     def test_two_masks(self):
         self.says(TypeError, "two masks in one call; join them with & or |", qkv.causal, lambda at: at.key > 2)
