@@ -93,7 +93,8 @@ class Constant:
     """
 
     def __init__(self, values, name="array"):
-        self.values = numpy.ascontiguousarray(values, dtype=numpy.float32)
+        wide = values.dtype == numpy.float64  # for precision="oracle"
+        self.values = numpy.ascontiguousarray(values, numpy.float64 if wide else numpy.float32)
         self.name = name
 
     @property

@@ -256,7 +256,7 @@ def dense_mask(flags):
 def additive_mask(values):
     """An array added to the scores, where -infinity means no link: as (mask, score); the mask is None without one.
     Learned where it is a tensor that requires gradients."""
-    array = four_axes(lookups.as_numpy(values, "mask"), "mask").astype(numpy.float32, copy=False)
+    array = four_axes(lookups.as_numpy(values, "mask"), "mask")
     if getattr(values, "requires_grad", False):
         added = additive_bias(values)
     else:

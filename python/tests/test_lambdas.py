@@ -8,7 +8,7 @@ import numpy
 
 import qkv
 
-from reference import apart, numbers, qkv_of
+from reference import apart, attention, numbers, qkv_of
 
 Q, K, V = qkv_of(b=1, t=64, s=64)
 key = numpy.broadcast_to(numpy.int8(0), (3000, 3000))
@@ -51,6 +51,15 @@ class Tracing(unittest.TestCase):
         a = call(lambda at: ids[at.query] == ids[at.key], lambda s, at: s + weights[at.head, at.key])
         b = call(mask=ids[:, None] == ids[None], bias=weights[:, None])
         self.assertLess(apart(a, b), 1e-6)
+
+    def test_constants_of_double_precision_stay_so_in_the_oracle(self):
+        wide = numbers(64, dtype=float)
+        q, k, v = (x.astype(float) for x in (Q, K, V))
+        expected = attention(q, k, v, change=lambda s: s + wide)[0]
+        for keywords in (dict(score=lambda s, at: s + wide[at.key]), dict(mask=wide), dict(bias=wide)):
+            found = qkv.attention(q, k, v, **keywords, precision="oracle")
+            self.assertLess(apart(found, expected), 1e-12)
+        self.assertLess(apart(call(lambda s, at: s + wide[at.key]), expected), 3e-6)
 
     def test_arrays_are_found_wherever_a_lambda_holds_them(self):
         ids, weights = numpy.random.default_rng(1).integers(0, 3, 64), numbers(4, 64)
