@@ -14,12 +14,13 @@ from .scalars import shown
 
 _STEERING = (
     "qkv: a condition on many links at once cannot steer `if`, `and`, `or`, `not` or a chained comparison; write "
-    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and min"
+    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and "
+    "min"
 )
 _NO_SEQUENCE = "qkv: a traced value is one number for each link, not a sequence: it cannot be looped over or unpacked"
 _NO_INDEX = (
-    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over plain "
-    "numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
+    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over "
+    "plain numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
     "qkv.parameter(array) where the array is not a variable of the lambda itself)"
 )
 _NO_NUMBER = (
@@ -30,8 +31,8 @@ _NO_NUMBER = (
 
 
 _NO_HASH = (
-    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), or "
-    "look them up in an array"
+    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), "
+    "or look them up in an array"
 )
 
 
@@ -448,7 +449,10 @@ def maximum(a, b):
 def hash(seed, a, b):  # noqa: A001 - as in the C++ library
     """A well mixed whole number in [0, 2**30) from a seed and two whole numbers; the same on every machine."""
     if isinstance(seed, Expression) or not isinstance(seed, (builtins.int, numpy.integer)):
-        raise TypeError("qkv.hash: expected a seed that is a whole number, the same for all links")
+        raise TypeError(
+            f"qkv.hash: expected a seed that is a whole number, the same for all links; found {shown(seed)}; what "
+            "differs from link to link goes after it"
+        )
     return Whole("hash", (whole_value(a), whole_value(b)), builtins.int(seed) % 2**64)
 
 

@@ -39,8 +39,8 @@ def part_of(x):
         )
     if isinstance(x, type) or not callable(x):
         raise TypeError(
-            f"qkv: not a part of attention: {shown(x)}; expected a similarity, a mask, a score, a weighting, a scale, an "
-            "alignment, sequences, dropout, or a lambda of (at) or (s, at)"
+            f"qkv: not a part of attention: {shown(x)}; expected a similarity, a mask, a score, a weighting, a scale, "
+            "an alignment, sequences, dropout, or a lambda of (at) or (s, at)"
         )
     if getattr(ready, getattr(x, "__name__", ""), None) is x:
         raise TypeError(
@@ -117,7 +117,7 @@ class Composition:
         self.dropout = self._only(Dropout, "dropouts")
         self.scores = [p for p in self.parts if isinstance(p, Score)]
 
-    def _only(self, kind, plural, remedy=""):
+    def _only(self, kind, plural, remedy="; leave one out"):
         found = [p for p in self.parts if isinstance(p, kind)]
         if len(found) > 1:
             raise TypeError(f"qkv: two {plural} in one call{remedy}")
@@ -281,5 +281,5 @@ def _score(x):
 
 def _a_lambda(x, what):
     if isinstance(x, Part) or isinstance(x, type) or not callable(x):
-        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {x!r}")
+        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {shown(x)}")
     return x

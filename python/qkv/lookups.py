@@ -215,8 +215,8 @@ class CapturedArray(numpy.ndarray):
             name = getattr(self, "called", "array")
             if plain.dtype.kind not in "iubf" and not is_real(plain.dtype):
                 raise TypeError(
-                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
-                    "flags"
+                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, "
+                    "whole numbers or flags"
                 )
             entry = Table(plain, name) if plain.dtype.kind in "iub" else Constant(plain, name)
             _seen[key] = entry, self  # the array lives on, or the next one at its address would be taken for it
@@ -227,8 +227,8 @@ def _check_size(array, name):
     if array.size > MOST_CAPTURED:
         raise ValueError(
             f"qkv: this lambda looks up {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go "
-            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query and "
-            "at.key"
+            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query "
+            "and at.key"
         )
 
 

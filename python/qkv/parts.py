@@ -208,7 +208,7 @@ def _wholes(x):
     if array.dtype.kind not in "iuO" or array.ndim != 1:  # O: Python's numbers beyond 64 bits
         raise TypeError(
             f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape "
-            f"{list(array.shape)}"
+            f"{list(array.shape)}; .astype(int) and .reshape(-1) make such"
         )
     return [whole_number("qkv", "lengths and offsets", n, -MOST_PLACES, MOST_PLACES) for n in array]
 
