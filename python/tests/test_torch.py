@@ -247,6 +247,16 @@ class Torch(unittest.TestCase):
             with self.assertRaisesRegex(NotImplementedError, word):
                 dq.sum().backward()
 
+    def test_functions_that_call_it_may_be_compiled(self):
+        slopes = torch.rand(H, requires_grad=True)
+
+        def function(q, k, v):
+            out = qkv.torch.attention(q * 2, k, v, qkv.causal, lambda s, at: s * slopes[at.head], layout="BHTD")
+            return out.tanh()
+
+        compiled = torch.compile(function, backend="eager")
+        self.same(compiled(self.q, self.k, self.v), function(self.q, self.k, self.v), slopes)
+
     def test_float64_is_refused(self):
         with self.assertRaisesRegex(TypeError, r"q is float64.*pass q.float\(\)"):
             qkv.torch.attention(self.q.double(), self.k, self.v, layout="BHTD")
