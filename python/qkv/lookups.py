@@ -27,7 +27,9 @@ def as_numpy(x, name="array"):
     try:
         array = numpy.asarray(x)
     except ValueError:
-        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length") from None
+        array = None
+    if array is None or (array.dtype == object and any(isinstance(row, (list, tuple)) for row in array.flat)):
+        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length")
     return array if array.size else array.astype(numpy.int64)
 
 
