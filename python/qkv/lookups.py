@@ -164,7 +164,14 @@ class Parameter:
         return _entry(self, "learned_entry", indices)
 
     def __reduce__(self):
-        return Parameter, (self.values, self.name, self.letters)
+        # The array itself, so that a module and its parts still share it when both are copied or pickled.
+        shared = isinstance(self._given, numpy.ndarray) or getattr(self._given, "is_leaf", False)
+        return _made_again, (self._given if shared else self.values, self.name, self.letters, self._axes)
+
+
+def _made_again(given, name, letters, axes):
+    made = Parameter(given, name, letters)
+    return made if axes is None else made.with_axes(axes, name, letters)
 
 
 def _is_same_memory(values, found):

@@ -1,5 +1,6 @@
 """PyTorch: the bridge to autograd, and agreement with its own attention.  Skipped where torch is not installed."""
 
+import copy
 import unittest
 import warnings
 
@@ -130,6 +131,26 @@ class Torch(unittest.TestCase):
                 fresh = qkv.alibi(slopes.detach().clone())
                 expected = qkv.torch.attention(self.q, self.k, self.v, fresh, layout="BHTD")
                 self.assertEqual((found - expected).abs().max(), 0)
+
+    def test_a_copied_module_trains_its_own_parameters(self):
+        class Layer(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.slopes, self.bias = torch.nn.Parameter(torch.rand(H)), torch.nn.Parameter(torch.randn(T, S))
+                self.parts = qkv.alibi(self.slopes), qkv.additive_bias(self.bias)
+
+            def forward(self, q, k, v):
+                return qkv.torch.attention(q, k, v, *self.parts, layout="BHTD")
+
+        x = [t.detach() for t in (self.q, self.k, self.v)]
+        layer = Layer()
+        copied = copy.deepcopy(layer)
+        (copied(*x) * self.dout).sum().backward()
+        self.assertIsNone(layer.slopes.grad)
+        (layer(*x) * self.dout).sum().backward()
+        for a, b in zip(copied.parameters(), layer.parameters()):
+            self.assertGreater(b.grad.abs().max(), 0)
+            self.assertEqual((a.grad - b.grad).abs().max(), 0)
 
     def test_where_a_plain_number_is_meant_a_learned_one_is_refused(self):
         tau = torch.tensor(0.7, requires_grad=True)
