@@ -27,7 +27,9 @@ def as_numpy(x, name="array"):
     try:
         array = numpy.asarray(x)
     except ValueError:
-        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length") from None
+        array = None
+    if array is None or (array.dtype == object and any(isinstance(row, (list, tuple)) for row in array.flat)):
+        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length")
     return array if array.size else array.astype(numpy.int64)
 
 
@@ -93,7 +95,8 @@ class Constant:
     """
 
     def __init__(self, values, name="array"):
-        self.values = numpy.ascontiguousarray(values, dtype=numpy.float32)
+        wide = values.dtype == numpy.float64  # for precision="oracle"
+        self.values = numpy.ascontiguousarray(values, numpy.float64 if wide else numpy.float32)
         self.name = name
 
     @property
@@ -113,16 +116,19 @@ class Parameter:
     axes, so that a wrong size is refused with what was expected.
     """
 
-    def __init__(self, values, name="parameter", letters="", *, axes=None):
-        self.source, self.name, self.letters, self._axes = values, name, letters, axes
+    def __init__(self, values, name="parameter", letters=""):
+        self.source, self.name, self.letters, self._axes = values, name, letters, None
         self._given = values if hasattr(values, "__dlpack__") else _numbers(values, name)
         found = self._read()
         if not is_real(found.dtype):
             remedy = "; convert it with .astype(numpy.float32)" if found.dtype.kind in "iufb" else ""
             raise TypeError(f"qkv.parameter: expected {name} of real numbers; found {found.dtype}{remedy}")
+        self._take(found)
+
+    def _take(self, found):
         dtype = numpy.float64 if found.dtype == numpy.float64 else numpy.float32
         self.values = numpy.ascontiguousarray(found, dtype).reshape(found.shape)
-        self._copied = not numpy.may_share_memory(self.values, self._read())
+        self._copied = not _is_same_memory(self.values, self._read())
 
     @property
     def shape(self):
@@ -133,13 +139,23 @@ class Parameter:
         return found if self._axes is None else found.reshape(self._axes)
 
     def read_again(self):
-        """What the array holds now, where `values` is a copy of it."""
-        if self._copied:
-            numpy.copyto(self.values, self._read(), casting="same_kind")
+        """Makes `values` what the array holds now.  Returns whether it lies elsewhere than before, which formulas that
+        point to it do not know: an array may be given other memory, as PyTorch's tensor.data = ... does."""
+        found = self._read()
+        if self._copied and found.shape == self.values.shape:
+            numpy.copyto(self.values, found, casting="same_kind")
+            return False
+        if not self._copied and _is_same_memory(self.values, found):
+            return False
+        self._take(found)
+        return True
 
     def with_axes(self, axes, name, letters):
         """The same numbers in another shape of as many."""
-        return Parameter(self._given, name, letters, axes=axes)
+        reshaped = Parameter(self._given, name, letters)
+        reshaped.source, reshaped._axes = self.source, axes
+        reshaped._take(reshaped._read())
+        return reshaped
 
     def __repr__(self):
         return f"parameter({'x'.join(map(str, self.shape))}, name={self.name!r})"
@@ -148,7 +164,20 @@ class Parameter:
         return _entry(self, "learned_entry", indices)
 
     def __reduce__(self):
-        return Parameter, (self.values, self.name, self.letters)
+        # The array itself, so that a module and its parts still share it when both are copied or pickled.
+        shared = isinstance(self._given, numpy.ndarray) or getattr(self._given, "is_leaf", False)
+        return _made_again, (self._given if shared else self.values, self.name, self.letters, self._axes)
+
+
+def _made_again(given, name, letters, axes):
+    made = Parameter(given, name, letters)
+    return made if axes is None else made.with_axes(axes, name, letters)
+
+
+def _is_same_memory(values, found):
+    """Whether an array is the contiguous one that `values` is a view of."""
+    start, other = (x.__array_interface__["data"][0] for x in (values, found))
+    return start == other and (values.shape, values.dtype) == (found.shape, found.dtype) and found.flags.c_contiguous
 
 
 def _numbers(values, name):
@@ -198,8 +227,8 @@ class CapturedArray(numpy.ndarray):
             name = getattr(self, "called", "array")
             if plain.dtype.kind not in "iubf" and not is_real(plain.dtype):
                 raise TypeError(
-                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
-                    "flags"
+                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, "
+                    "whole numbers or flags"
                 )
             entry = Table(plain, name) if plain.dtype.kind in "iub" else Constant(plain, name)
             _seen[key] = entry, self  # the array lives on, or the next one at its address would be taken for it
@@ -210,36 +239,52 @@ def _check_size(array, name):
     if array.size > MOST_CAPTURED:
         raise ValueError(
             f"qkv: this lambda looks up {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go "
-            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query and "
-            "at.key"
+            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query "
+            "and at.key"
         )
 
 
 #: The arrays of the lambda that is being traced, so that two lookups share one table.
 _seen = {}
 
+#: What its tensors are called, which are alive as long as they are here.
+_names = {}
+
 
 def captured(values, name):
-    """What stands in for an array while a lambda is traced: a view that proxies may look up in; a parameter for a
-    tensor that requires gradients."""
-    if getattr(values, "requires_grad", False):
-        return _learned(values, name)
+    """What stands in for an array while a lambda is traced: a view that proxies may look up in.  A tensor of PyTorch,
+    which asks proxies itself, stands for itself."""
+    if hasattr(type(values), "__torch_function__"):
+        _names[id(values)] = name, values
+        return values
     view = as_numpy(values, name).view(CapturedArray)
     view.called = name
     return view
 
 
+def entry_of_tensor(tensor, indices):
+    """An entry of a tensor of PyTorch, learned where it requires gradients."""
+    name, _ = _names.get(id(tensor), ("tensor", tensor))
+    if getattr(tensor, "requires_grad", False):
+        return _learned(tensor, name)[indices]
+    view = as_numpy(tensor, name).view(CapturedArray)
+    view.called = name
+    return view[indices]
+
+
 def learned_number(tensor):
     """A tensor of one number and no axes that requires gradients, as a learned value."""
-    return _learned(tensor, "a captured number", (1,))[0]
+    return _learned(tensor, "a captured number")[0]
 
 
-def _learned(tensor, name, axes=None):
+def _learned(tensor, name):
     if id(tensor) not in _seen:
-        _seen[id(tensor)] = Parameter(tensor, name, axes=axes), tensor
+        found = Parameter(tensor, name)
+        _seen[id(tensor)] = found if found.shape else found.with_axes((1,), name, ""), tensor
     return _seen[id(tensor)][0]
 
 
 def forget_captured():
     """Called around each trace."""
     _seen.clear()
+    _names.clear()

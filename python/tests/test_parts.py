@@ -1,5 +1,6 @@
 """Parts: they print as they are written, pickle however deep they are, and refuse senseless numbers."""
 
+import copy
 import pickle
 import unittest
 
@@ -57,6 +58,21 @@ class Parts(unittest.TestCase):
         b = call(mask=qkv.causal, score=qkv.softcap(5), weighting=qkv.sparsemax, similarity=qkv.cosine, scale=3)
         self.assertEqual(apart(a, b), 0)
 
+    def test_copies_of_an_array_and_its_part_share_the_copy(self):
+        for slopes in (numbers(4), numbers(4).astype(numpy.float16), numbers(8)[::2]):
+            bias = numbers(64, 64)
+            for copied in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+                s, b, part, added = copied([slopes, bias, qkv.alibi(slopes), qkv.additive_bias(bias)])
+                self.assertEqual(apart(call(part, added), call(qkv.alibi(slopes), qkv.additive_bias(bias))), 0)
+                s *= 2
+                b *= 2
+                self.assertEqual(apart(call(part, added), call(qkv.alibi(slopes * 2), qkv.additive_bias(bias * 2))), 0)
+                g = qkv.attention_backward(call(), Q, K, V, part, added)
+                self.assertEqual((g[s].shape, g[b].shape), ((4,), (64, 64)))
+        listed = qkv.parameter([1.0, 2.0, 3.0, 4.0])
+        listed.values[:] = 7
+        self.assertEqual(pickle.loads(pickle.dumps(listed)).values.tolist(), [7.0] * 4)
+
     def test_the_repr_of_a_mask_is_that_mask(self):
         a, b, c, d = qkv.causal, qkv.sliding_window(4), qkv.dilated(3), qkv.mask(lambda at: (at.key > 1) & (at.row < 9))
         for mask in (
@@ -77,6 +93,14 @@ class Parts(unittest.TestCase):
             x = numpy.zeros((1, 20, 1, 1), numpy.float32)
             kept = [qkv.weights(x, x, x, one, qkv.uniform) > 0 for one in (mask, again)]
             self.assertTrue((kept[0] == kept[1]).all(), repr(mask))
+
+    def test_arrays_and_lists_join_from_both_sides(self):
+        flags = numpy.tri(64, dtype=bool)
+        for a, b in ((flags, qkv.dilated(3)), (flags.tolist(), qkv.dilated(3)), (qkv.dilated(3), flags)):
+            self.assertEqual(apart(call(a & b), call(qkv.causal & qkv.dilated(3))), 0)
+            self.assertEqual(apart(call(a | b), call(qkv.causal | qkv.dilated(3))), 0)
+        with self.assertRaisesRegex(TypeError, "as the mask; found True"):
+            qkv.causal & True
 
     def test_numbers_are_written_with_every_digit_that_matters(self):
         for part in (qkv.softcap(1 / 3), qkv.scale(0.1 + 0.2), qkv.relu_weights(1e-9), qkv.dropout(0.1, seed=3)):
