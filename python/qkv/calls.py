@@ -139,9 +139,9 @@ def attention_second_order(
     dout [B, T, H, E]; q, k, v and the parts are those of the backward call.  out and lse, if given as the forward call
     returned them, save computing them again.
     Returns SecondGradients: .dq [B, T, H, D], .dk [B, S, G, D], .dv [B, S, G, E], .ddout [B, T, H, E].
-    Softmax of scaled dot products under any mask, in any layout.  Raises NotImplementedError by name for scores, another
-    similarity or weighting, a sink or dropout: precision="oracle" differentiates every composition twice, slowly, and
-    then result[p] is a learned p's; else as attention does.
+    Softmax of scaled dot products under any mask, in any layout.  Raises NotImplementedError by name for scores,
+    another similarity or weighting, a sink or dropout: precision="oracle" differentiates every composition twice,
+    slowly, and then result[p] is a learned p's; else as attention does.
     Cost: 26 D + 18 E operations a live link; memory O((T + S) (D + E)), never T x S.
     Source: the chain rule through Dao et al. 2022, algorithm 4; Pearlmutter 1994 for what it is a product with.
 
@@ -215,7 +215,7 @@ def _forward_results(how, x, out, lse, inner):
     if lse.dtype != numpy.float32 or lse.shape != wanted:
         raise ValueError(
             f"attention backward: expected lse {list(wanted)} of float32, as attention returned it; found "
-            f"{list(lse.shape)} of {lse.dtype}"
+            f"{list(lse.shape)} of {lse.dtype} (left out, out and lse are computed again)"
         )
     return x.gradient(out, "out", x.results_shape()), x.swapped(lse)
 

@@ -5,6 +5,7 @@ it was made.  The result is an expression, which `program.py` writes down for th
 """
 
 import builtins
+import functools
 import operator
 
 import numpy
@@ -13,12 +14,13 @@ from .scalars import shown
 
 _STEERING = (
     "qkv: a condition on many links at once cannot steer `if`, `and`, `or`, `not` or a chained comparison; write "
-    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and min"
+    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and "
+    "min"
 )
 _NO_SEQUENCE = "qkv: a traced value is one number for each link, not a sequence: it cannot be looped over or unpacked"
 _NO_INDEX = (
-    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over plain "
-    "numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
+    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over "
+    "plain numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
     "qkv.parameter(array) where the array is not a variable of the lambda itself)"
 )
 _NO_NUMBER = (
@@ -29,8 +31,8 @@ _NO_NUMBER = (
 
 
 _NO_HASH = (
-    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), or "
-    "look them up in an array"
+    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), "
+    "or look them up in an array"
 )
 
 
@@ -65,6 +67,15 @@ class Expression:
     __index__ = _no_index
     __trunc__ = __floor__ = __ceil__ = _no_number
 
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in _METHODS:
+            return functools.partial(_METHODS[name], self)
+        raise AttributeError(
+            f"qkv: a traced value has no {name!r}: it is one number for each link; the functions are {_functions()}"
+        )
+
     def __repr__(self):
         from .texts import text_of
 
@@ -87,13 +98,13 @@ class Expression:
     def __torch_function__(cls, function, types, arguments=(), options=None):
         name = getattr(function, "__name__", str(function)).strip("_")
         ours = _TORCH_FUNCTIONS.get(name)
-        if name == "getitem":  # a tensor that no variable of the lambda holds, such as one of a module
-            from .lookups import captured
+        if name == "getitem":
+            from .lookups import entry_of_tensor
 
-            return captured(arguments[0], "tensor")[arguments[1]]
-        if ours is None or options:
+            return entry_of_tensor(*arguments)
+        if ours is None or (options and ours is not _clamped):
             raise TypeError(f"qkv: torch.{name} cannot be traced; the functions are {_functions()}")
-        return ours(*(value_of(x) for x in arguments))
+        return ours(*(value_of(x) if hasattr(x, "shape") else x for x in arguments), **(options or {}))
 
 
 def every(x):
@@ -196,6 +207,14 @@ class Number(Expression):
 
     def __rmod__(self, other):
         return _remainder(other, self)
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def _no_bits(self, _):
+        raise TypeError("qkv: a traced value has no bits to move; write x * 2**n for x << n and x // 2**n for x >> n")
+
+    __lshift__ = __rshift__ = __rlshift__ = __rrshift__ = _no_bits
 
     def __pow__(self, power):
         if isinstance(power, (builtins.int, numpy.integer)) and 1 <= power <= 16:
@@ -378,11 +397,16 @@ def _function(name, opcode, on_arrays, description):
     return function
 
 
+def _sigmoid_of_array(x):
+    with numpy.errstate(over="ignore"):  # where it is 0
+        return 1 / (1 + numpy.exp(-numpy.asarray(x)))
+
+
 exp = _function("exp", "exponential", numpy.exp, "e to the power x.")
 log = _function("log", "logarithm", numpy.log, "The natural logarithm: -infinity at 0, NaN below.")
 tanh = _function("tanh", "tangent", numpy.tanh, "The hyperbolic tangent.")
 sqrt = _function("sqrt", "root", numpy.sqrt, "The square root.")
-sigmoid = _function("sigmoid", "sigmoid", lambda x: 1 / (1 + numpy.exp(-numpy.asarray(x))), "1 / (1 + exp(-x)).")
+sigmoid = _function("sigmoid", "sigmoid", _sigmoid_of_array, "1 / (1 + exp(-x)).")
 
 
 def abs(x):  # noqa: A001 - the name that users look for
@@ -425,8 +449,16 @@ def maximum(a, b):
 def hash(seed, a, b):  # noqa: A001 - as in the C++ library
     """A well mixed whole number in [0, 2**30) from a seed and two whole numbers; the same on every machine."""
     if isinstance(seed, Expression) or not isinstance(seed, (builtins.int, numpy.integer)):
-        raise TypeError("qkv.hash: expected a seed that is a whole number, the same for all links")
+        raise TypeError(
+            f"qkv.hash: expected a seed that is a whole number, the same for all links; found {shown(seed)}; what "
+            "differs from link to link goes after it"
+        )
     return Whole("hash", (whole_value(a), whole_value(b)), builtins.int(seed) % 2**64)
+
+
+def _clamped(x, min=None, max=None):
+    x = x if min is None else maximum(x, min)
+    return x if max is None else minimum(x, max)
 
 
 _NUMPY_FUNCTIONS = {
@@ -448,7 +480,7 @@ _NUMPY_FUNCTIONS = {
     "remainder": operator.mod,
     "negative": operator.neg,
     "square": lambda x: x * x,
-    "clip": lambda x, least, most: minimum(maximum(x, least), most),
+    "clip": _clamped,
     "less": operator.lt,
     "less_equal": operator.le,
     "greater": operator.gt,
@@ -467,6 +499,9 @@ _TORCH_FUNCTIONS = {
     "where": where,
     "sigmoid": sigmoid,
     "abs": abs,
+    "clamp": _clamped,
+    "pow": operator.pow,
+    "relu": lambda x: maximum(x, 0),
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
@@ -486,6 +521,14 @@ _TORCH_FUNCTIONS = {
     "truediv": operator.truediv,
     "floordiv": operator.floordiv,
     "mod": operator.mod,
+}
+
+
+#: What functions of FlexAttention call on its tensors, as in (q_idx - kv_idx).abs().
+_METHODS = {
+    **{name: _TORCH_FUNCTIONS[name] for name in ("abs", "clamp", "clip", "exp", "floor", "log", "maximum", "minimum")},
+    **{name: _TORCH_FUNCTIONS[name] for name in ("pow", "relu", "sigmoid", "sqrt", "square", "tanh")},
+    "float": lambda x: _real(x),
 }
 
 

@@ -98,7 +98,10 @@ def flex_attention(
             "weighting: qkv.attention(..., weighting=lambda x: ...), and dropout is qkv.dropout(rate, seed)"
         )
     if unknown:
-        raise TypeError(f"flex_attention: unexpected argument {next(iter(unknown))!r}")
+        raise TypeError(
+            f"flex_attention: unexpected argument {next(iter(unknown))!r}; expected score_mod, block_mask, scale, "
+            "enable_gqa, return_lse, kernel_options or return_aux"
+        )
     if return_aux is not None:
         _check_aux(return_aux, return_lse)
     for name, x in (("query", query), ("key", key), ("value", value)):

@@ -39,8 +39,8 @@ def part_of(x):
         )
     if isinstance(x, type) or not callable(x):
         raise TypeError(
-            f"qkv: not a part of attention: {shown(x)}; expected a similarity, a mask, a score, a weighting, a scale, an "
-            "alignment, sequences, dropout, or a lambda of (at) or (s, at)"
+            f"qkv: not a part of attention: {shown(x)}; expected a similarity, a mask, a score, a weighting, a scale, "
+            "an alignment, sequences, dropout, or a lambda of (at) or (s, at)"
         )
     if getattr(ready, getattr(x, "__name__", ""), None) is x:
         raise TypeError(
@@ -77,13 +77,20 @@ def lists_keywords(function, defaults):
     return function
 
 
-def refuse_unknown(keywords, known, whose):
-    """Raises TypeError for a keyword that is not one of those known."""
+def refuse_unknown(keywords, known, whose, parts=()):
+    """Raises TypeError for a keyword that is not one of those known; it may be meant for one of the parts."""
     for name in keywords:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; {whose} are {', '.join(known)}"
-            raise TypeError(f"qkv: unexpected keyword {name!r}{hint}")
+        if name in known:
+            continue
+        near = [] if name in parts else difflib.get_close_matches(name, known, 1)
+        part = difflib.get_close_matches(name, parts, 1)
+        if near:
+            hint = f"did you mean {near[0]!r}?"
+        elif part:
+            hint = f"qkv.{part[0]} is a part, as in qkv.attention(q, k, v, qkv.causal, qkv.softcap(30))"
+        else:
+            hint = f"{whose} are {', '.join(known)}"
+        raise TypeError(f"qkv: unexpected keyword {name!r}; {hint}")
 
 
 def takes_parts(function):
@@ -95,7 +102,7 @@ class Composition:
     """The parts of one call, sorted; `formula()` is what the engine runs."""
 
     def __init__(self, parts, keywords):
-        refuse_unknown(keywords, KEYWORDS, "those of parts")
+        refuse_unknown(keywords, KEYWORDS, "those of parts", ready.__all__)
         self.parts = [part_of(p) for p in parts] + list(_from_keywords(keywords))
         given = [*parts, *keywords.values(), *(x for x in keywords.values() if isinstance(x, (list, tuple)) for x in x)]
         self._lasting = all(
@@ -110,7 +117,7 @@ class Composition:
         self.dropout = self._only(Dropout, "dropouts")
         self.scores = [p for p in self.parts if isinstance(p, Score)]
 
-    def _only(self, kind, plural, remedy=""):
+    def _only(self, kind, plural, remedy="; leave one out"):
         found = [p for p in self.parts if isinstance(p, kind)]
         if len(found) > 1:
             raise TypeError(f"qkv: two {plural} in one call{remedy}")
@@ -129,7 +136,7 @@ class Composition:
             if inputs is not None and self.sequences is None and score.four_axes is not None:
                 self._check_axes(score.four_axes, inputs)
         build = _built if self._lasting else _built.__wrapped__
-        formula, learned, empty = build(
+        parts = (
             self.mask,
             tuple(self.scores),
             self.similarity,
@@ -137,6 +144,11 @@ class Composition:
             self.scale and self.scale.factor,
             self.dropout and (self.dropout.rate, self.dropout.seed),
         )
+        formula, learned, empty = build(*parts)
+        if any([parameter.read_again() for parameter in learned]):
+            _built.cache_clear()
+            formula, learned, empty = build(*parts)
+        self._pointed_to = [parameter.values for parameter in learned]  # alive for as long as the call
         for table in empty if inputs is not None else ():
             self._check_empty(table, inputs)
         for parameter in learned:
@@ -145,7 +157,6 @@ class Composition:
                     f"attention: expected {parameter.name} of float32; found float64; pass .astype(numpy.float32) of "
                     'it (a tensor: .float()), or precision="oracle" for the slow definition in double precision'
                 )
-            parameter.read_again()
         return formula, learned
 
     def _check_empty(self, table, inputs):
@@ -270,5 +281,5 @@ def _score(x):
 
 def _a_lambda(x, what):
     if isinstance(x, Part) or isinstance(x, type) or not callable(x):
-        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {x!r}")
+        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {shown(x)}")
     return x

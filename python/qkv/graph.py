@@ -118,7 +118,9 @@ def _asked(how, x, links):
             f"graph attention: expected one graph, or one for each sequence, {len(sizes)}; found {len(links)}"
         )
     if not each and not isinstance(links, Graph) and len(set(sizes)) > 1:
-        raise ValueError("graph attention: expected a list of edges for each sequence, as sequences differ in length")
+        raise ValueError(
+            "graph attention: expected a list of edges for each sequence, as sequences differ in length; found one list"
+        )
     listed = [_graph(one, *size) for one, size in zip(links if each else [links], sizes or [(0, 0)])]
     for n, (queries, keys) in enumerate(sizes if x.oracle else ()):
         one = listed[n if each else 0]

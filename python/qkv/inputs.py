@@ -105,7 +105,11 @@ def plain_floats(x, name):
 
 def _four_axes(x, name, letters):
     if x.ndim != 4:
-        hint = f"; {name}[None] adds an axis of one sequence" if x.ndim == 3 else ""
+        head = ":, None" if letters[1] in "TS" else "None"
+        hint = {
+            2: f"; {name}[None, {head}] is one sequence of one head",
+            3: f"; {name}[None] adds an axis of one sequence",
+        }.get(x.ndim, "")
         raise ValueError(f"attention: expected {name} [{', '.join(letters)}]; found {name} {list(x.shape)}{hint}")
     return x
 
@@ -135,7 +139,8 @@ class Quantised:
         values, scales = as_array(values, "values"), as_array(scales, "scales")
         if values.dtype != numpy.int8 or scales.dtype != numpy.float32:
             raise TypeError(
-                f"Quantised: expected values of int8 and scales of float32; found {values.dtype} and {scales.dtype}"
+                f"Quantised: expected values of int8 and scales of float32; found {values.dtype} and "
+                f"{scales.dtype}; qkv.quantise(x) makes both"
             )
         if values.ndim != 4 or scales.shape != values.shape[:3]:
             raise ValueError(

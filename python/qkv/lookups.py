@@ -93,7 +93,8 @@ class Constant:
     """
 
     def __init__(self, values, name="array"):
-        self.values = numpy.ascontiguousarray(values, dtype=numpy.float32)
+        wide = values.dtype == numpy.float64  # for precision="oracle"
+        self.values = numpy.ascontiguousarray(values, numpy.float64 if wide else numpy.float32)
         self.name = name
 
     @property
@@ -120,9 +121,12 @@ class Parameter:
         if not is_real(found.dtype):
             remedy = "; convert it with .astype(numpy.float32)" if found.dtype.kind in "iufb" else ""
             raise TypeError(f"qkv.parameter: expected {name} of real numbers; found {found.dtype}{remedy}")
+        self._take(found)
+
+    def _take(self, found):
         dtype = numpy.float64 if found.dtype == numpy.float64 else numpy.float32
         self.values = numpy.ascontiguousarray(found, dtype).reshape(found.shape)
-        self._copied = not numpy.may_share_memory(self.values, self._read())
+        self._copied = not _is_same_memory(self.values, self._read())
 
     @property
     def shape(self):
@@ -133,9 +137,16 @@ class Parameter:
         return found if self._axes is None else found.reshape(self._axes)
 
     def read_again(self):
-        """What the array holds now, where `values` is a copy of it."""
-        if self._copied:
-            numpy.copyto(self.values, self._read(), casting="same_kind")
+        """Makes `values` what the array holds now.  Returns whether it lies elsewhere than before, which formulas that
+        point to it do not know: an array may be given other memory, as PyTorch's tensor.data = ... does."""
+        found = self._read()
+        if self._copied and found.shape == self.values.shape:
+            numpy.copyto(self.values, found, casting="same_kind")
+            return False
+        if not self._copied and _is_same_memory(self.values, found):
+            return False
+        self._take(found)
+        return True
 
     def with_axes(self, axes, name, letters):
         """The same numbers in another shape of as many."""
@@ -149,6 +160,12 @@ class Parameter:
 
     def __reduce__(self):
         return Parameter, (self.values, self.name, self.letters)
+
+
+def _is_same_memory(values, found):
+    """Whether an array is the contiguous one that `values` is a view of."""
+    start, other = (x.__array_interface__["data"][0] for x in (values, found))
+    return start == other and (values.shape, values.dtype) == (found.shape, found.dtype) and found.flags.c_contiguous
 
 
 def _numbers(values, name):
@@ -198,8 +215,8 @@ class CapturedArray(numpy.ndarray):
             name = getattr(self, "called", "array")
             if plain.dtype.kind not in "iubf" and not is_real(plain.dtype):
                 raise TypeError(
-                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, whole numbers or "
-                    "flags"
+                    f"qkv: this lambda looks up {name}, an array of {plain.dtype}; expected real numbers, "
+                    "whole numbers or flags"
                 )
             entry = Table(plain, name) if plain.dtype.kind in "iub" else Constant(plain, name)
             _seen[key] = entry, self  # the array lives on, or the next one at its address would be taken for it
@@ -210,23 +227,37 @@ def _check_size(array, name):
     if array.size > MOST_CAPTURED:
         raise ValueError(
             f"qkv: this lambda looks up {name!r}, an array of {array.size:,} numbers; at most {MOST_CAPTURED:,} go "
-            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query and "
-            "at.key"
+            "into a traced lambda.  Pass it as mask= or bias=, which take whole arrays, or compute it from at.query "
+            "and at.key"
         )
 
 
 #: The arrays of the lambda that is being traced, so that two lookups share one table.
 _seen = {}
 
+#: What its tensors are called, which are alive as long as they are here.
+_names = {}
+
 
 def captured(values, name):
-    """What stands in for an array while a lambda is traced: a view that proxies may look up in; a parameter for a
-    tensor that requires gradients."""
-    if getattr(values, "requires_grad", False):
-        return _learned(values, name)
+    """What stands in for an array while a lambda is traced: a view that proxies may look up in.  A tensor of PyTorch,
+    which asks proxies itself, stands for itself."""
+    if hasattr(type(values), "__torch_function__"):
+        _names[id(values)] = name, values
+        return values
     view = as_numpy(values, name).view(CapturedArray)
     view.called = name
     return view
+
+
+def entry_of_tensor(tensor, indices):
+    """An entry of a tensor of PyTorch, learned where it requires gradients."""
+    name, _ = _names.get(id(tensor), ("tensor", tensor))
+    if getattr(tensor, "requires_grad", False):
+        return _learned(tensor, name)[indices]
+    view = as_numpy(tensor, name).view(CapturedArray)
+    view.called = name
+    return view[indices]
 
 
 def learned_number(tensor):
@@ -243,3 +274,4 @@ def _learned(tensor, name, axes=None):
 def forget_captured():
     """Called around each trace."""
     _seen.clear()
+    _names.clear()

@@ -54,7 +54,8 @@ def attention(
     if softmax_precision not in (None, 0, _FLOAT, _FLOAT16, _BFLOAT16):
         wanted = "DOUBLE" if softmax_precision == _DOUBLE else softmax_precision
         raise NotImplementedError(
-            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32"
+            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32: "
+            "leave it out, or pass FLOAT (1)"
         )
     if qk_matmul_output_mode not in (0, 1, 2, 3):
         raise ValueError(f"ONNX Attention: expected qk_matmul_output_mode 0 to 3; found {qk_matmul_output_mode}")
@@ -72,7 +73,7 @@ def attention(
     past = 0
     if past_key is not None:
         if nonpad_kv_seqlen is not None:
-            raise ValueError("ONNX Attention: expected past_key or nonpad_kv_seqlen; found both")
+            raise ValueError("ONNX Attention: expected past_key or nonpad_kv_seqlen; found both: leave one out")
         past_key, past_value = _past(past_key, k, "past_key"), _past(past_value, v, "past_value")
         past = past_key.shape[2]
         if past_value.shape[2] != past:

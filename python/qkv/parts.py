@@ -15,6 +15,7 @@ class Part:
     """A part of an attention variant.  Given to qkv.attention in any order."""
 
     _repr = None
+    __array_ufunc__ = None  # flags & mask joins them, where NumPy would ask each flag
 
     def __repr__(self):
         return self._repr or self._written()
@@ -207,7 +208,7 @@ def _wholes(x):
     if array.dtype.kind not in "iuO" or array.ndim != 1:  # O: Python's numbers beyond 64 bits
         raise TypeError(
             f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape "
-            f"{list(array.shape)}"
+            f"{list(array.shape)}; .astype(int) and .reshape(-1) make such"
         )
     return [whole_number("qkv", "lengths and offsets", n, -MOST_PLACES, MOST_PLACES) for n in array]
 
@@ -255,7 +256,7 @@ def dense_mask(flags):
 def additive_mask(values):
     """An array added to the scores, where -infinity means no link: as (mask, score); the mask is None without one.
     Learned where it is a tensor that requires gradients."""
-    array = four_axes(lookups.as_numpy(values, "mask"), "mask").astype(numpy.float32, copy=False)
+    array = four_axes(lookups.as_numpy(values, "mask"), "mask")
     if getattr(values, "requires_grad", False):
         added = additive_bias(values)
     else:

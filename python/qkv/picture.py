@@ -32,7 +32,7 @@ class Picture:
         return self.svg()
 
     def save(self, path):
-        """Writes the picture; the name's ending says how.  Raises ValueError where it is not .svg or .png, in any case."""
+        """Writes the picture; the name's ending says how.  Raises ValueError for other endings than .svg and .png."""
         name = os.fspath(path)
         ending = os.path.splitext(name)[1].lower()
         if ending not in (".svg", ".png"):

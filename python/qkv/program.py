@@ -56,8 +56,8 @@ class Writer:
         if x.operation == "learned_entry":
             if self.learned is None:
                 raise TypeError(
-                    f"qkv: {x.detail.name} is learned, which scores alone look up; a weighting, a similarity and a feature "
-                    "map are given no place (a similarity's channel weights: qkv.similarity(lambda, weights))"
+                    f"qkv: {x.detail.name} is learned, which scores alone look up; a weighting, a similarity and a "
+                    "feature map are given no place (a similarity's channel weights: qkv.similarity(lambda, weights))"
                 )
             if not any(y is x.detail for y in self.learned):
                 self.learned.append(x.detail)

@@ -114,7 +114,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
     layers    [(q, k), ...], first to last, of self-attention over the same tokens: q [B, T, H, D], k [B, T, G, D]; a
               layer with parts of its own is (q, k, part, ...)
     token     whose result, 0 to T - 1
-    parts, keywords  those of every layer, as in qkv.attention; sequences are whole and queries stand on their own places
+    parts, keywords  those of every layer, as in qkv.attention; sequences are whole, queries stand on their own places
     Raises ValueError and TypeError as attention does, NotImplementedError for packed or padded sequences.
     Cost: statistics of each layer; never T x S.
     Source: Abnar & Zuidema 2020, arXiv:2005.00928.
@@ -127,7 +127,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
     if not isinstance(layers, (tuple, list)):
         raise TypeError(f"attention rollout: expected layers as a list of (q, k); found {shown(layers)}")
     token = whole_number("attention rollout", "a token", token, -MOST_PLACES, MOST_PLACES)
-    told = []
+    told, compositions = [], []  # which keep what formulas point to
     for n, layer in enumerate(layers):
         if not isinstance(layer, (tuple, list)) or len(layer) < 2:
             raise TypeError(
@@ -142,6 +142,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
                 f"{how.sequences or align!r}"
             )
         told.append((how.formula(x)[0], x.q, x.k))
+        compositions.append(how)
     return _native.rollout(told, token)
 
 

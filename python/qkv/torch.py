@@ -47,7 +47,8 @@ class _Backward(torch.autograd.Function):
         if len(inputs) > 3:
             raise NotImplementedError(
                 "qkv.torch.attention: gradients of gradients are those of softmax(q . k) under masks; found learned "
-                'parameters (qkv.attention_second_order(..., precision="oracle") differentiates every composition twice)'
+                'parameters (qkv.attention_second_order(..., precision="oracle") differentiates every composition '
+                "twice)"
             )
         ddout, *gradients = _SecondBackward.apply(
             context.how, context.x, context.results, len(cotangents), *cotangents, dout, *inputs

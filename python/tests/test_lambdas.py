@@ -8,7 +8,7 @@ import numpy
 
 import qkv
 
-from reference import apart, numbers, qkv_of
+from reference import apart, attention, numbers, qkv_of
 
 Q, K, V = qkv_of(b=1, t=64, s=64)
 key = numpy.broadcast_to(numpy.int8(0), (3000, 3000))
@@ -51,6 +51,15 @@ class Tracing(unittest.TestCase):
         a = call(lambda at: ids[at.query] == ids[at.key], lambda s, at: s + weights[at.head, at.key])
         b = call(mask=ids[:, None] == ids[None], bias=weights[:, None])
         self.assertLess(apart(a, b), 1e-6)
+
+    def test_constants_of_double_precision_stay_so_in_the_oracle(self):
+        wide = numbers(64, dtype=float)
+        q, k, v = (x.astype(float) for x in (Q, K, V))
+        expected = attention(q, k, v, change=lambda s: s + wide)[0]
+        for keywords in (dict(score=lambda s, at: s + wide[at.key]), dict(mask=wide), dict(bias=wide)):
+            found = qkv.attention(q, k, v, **keywords, precision="oracle")
+            self.assertLess(apart(found, expected), 1e-12)
+        self.assertLess(apart(call(lambda s, at: s + wide[at.key]), expected), 3e-6)
 
     def test_arrays_are_found_wherever_a_lambda_holds_them(self):
         ids, weights = numpy.random.default_rng(1).integers(0, 3, 64), numbers(4, 64)
@@ -118,6 +127,8 @@ class Tracing(unittest.TestCase):
         self.assertLess(apart(a, call(lambda s, at: qkv.minimum(qkv.maximum(s, -1), 1) + s * s)), 1e-6)
 
     def test_whole_numbers_divide_downwards(self):
+        a = call(lambda at: divmod(at.key, 5)[0] == divmod(at.query, 5)[0])
+        self.assertEqual(apart(a, call(lambda at: at.key // 5 == at.query // 5)), 0)
         a = call(lambda at: (at.key - 32) // 5 == -1)
         self.assertLess(apart(a, call(mask=(numpy.arange(64) - 32)[None] // 5 == -1)), 1e-6)
 
@@ -222,6 +233,10 @@ class Mistakes(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, words):
                 make()
         self.says(TypeError, "meets None", lambda s, at: s + None)
+        self.says(
+            AttributeError, "a traced value has no 'astype'.*the functions are", lambda s, at: at.key.astype(float)
+        )
+        self.says(TypeError, r"write x \* 2\*\*n for x << n", lambda s, at: at.key << 1)
         self.says(TypeError, r"qkv.exp\(x \* math.log\(base\)\)", lambda s, at: 2**s)
 
     def test_an_undefined_field(self):
@@ -278,6 +293,9 @@ class Mistakes(unittest.TestCase):
         self.says(TypeError, "unexpected keyword 'maks'; did you mean 'mask'", maks=qkv.causal)
         with self.assertRaisesRegex(TypeError, "unexpected keyword 'heads'"):
             qkv.attention_statistics(Q, K, heads=3)
+        self.says(TypeError, "'causal'; qkv.causal is a part, as in", causal=True)
+        self.says(TypeError, "'is_causal'; qkv.causal is a part", is_causal=True)
+        self.says(TypeError, "'window'; qkv.sliding_window is a part", window=3)
 
     def test_two_masks(self):
         self.says(TypeError, "two masks in one call; join them with & or |", qkv.causal, lambda at: at.key > 2)

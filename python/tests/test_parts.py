@@ -78,6 +78,14 @@ class Parts(unittest.TestCase):
             kept = [qkv.weights(x, x, x, one, qkv.uniform) > 0 for one in (mask, again)]
             self.assertTrue((kept[0] == kept[1]).all(), repr(mask))
 
+    def test_arrays_and_lists_join_from_both_sides(self):
+        flags = numpy.tri(64, dtype=bool)
+        for a, b in ((flags, qkv.dilated(3)), (flags.tolist(), qkv.dilated(3)), (qkv.dilated(3), flags)):
+            self.assertEqual(apart(call(a & b), call(qkv.causal & qkv.dilated(3))), 0)
+            self.assertEqual(apart(call(a | b), call(qkv.causal | qkv.dilated(3))), 0)
+        with self.assertRaisesRegex(TypeError, "as the mask; found True"):
+            qkv.causal & True
+
     def test_numbers_are_written_with_every_digit_that_matters(self):
         for part in (qkv.softcap(1 / 3), qkv.scale(0.1 + 0.2), qkv.relu_weights(1e-9), qkv.dropout(0.1, seed=3)):
             self.assertEqual(repr(eval(repr(part), SCOPE)), repr(part))

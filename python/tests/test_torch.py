@@ -102,6 +102,35 @@ class Torch(unittest.TestCase):
         detached = qkv.torch.attention(self.q, self.k, self.v, lambda s, at: tau.detach() * s, layout="BHTD")
         self.same(detached, self.scores(lambda s: tau.detach() * s, self.j >= 0))
 
+    def test_functions_on_captured_tensors_and_methods_of_proxies(self):
+        rates, shift = torch.rand(H, requires_grad=True), torch.randn(H, S, requires_grad=True)
+        ours = qkv.torch.attention(
+            self.q,
+            self.k,
+            self.v,
+            lambda s, at: torch.clamp(s * torch.exp(rates)[at.head], min=-1, max=2) + (2 * shift)[at.head, at.key],
+            lambda s, at: s.tanh() + torch.relu(s) - 0.1 * (at.row - at.key).abs().float() + torch.pow(s, 2),
+            layout="BHTD",
+        )
+
+        def change(s):
+            s = torch.clamp(s * rates.exp()[:, None, None], min=-1, max=2) + 2 * shift[:, None]
+            return s.tanh() + s.relu() - 0.1 * (self.i - self.j).abs() + s * s
+
+        self.same(ours, self.scores(change, self.j >= 0), rates, shift)
+
+    def test_a_parameter_may_be_given_other_memory(self):
+        for dtype in (torch.float32, torch.float16):
+            slopes = torch.nn.Parameter(torch.rand(H).to(dtype))
+            part = qkv.alibi(slopes)
+            for change in (lambda x: x * 3, lambda x: x.double().float().to(dtype) + 1, lambda x: x.clone()):
+                qkv.torch.attention(self.q, self.k, self.v, part, layout="BHTD")
+                slopes.data = change(slopes.data)
+                found = qkv.torch.attention(self.q, self.k, self.v, part, layout="BHTD")
+                fresh = qkv.alibi(slopes.detach().clone())
+                expected = qkv.torch.attention(self.q, self.k, self.v, fresh, layout="BHTD")
+                self.assertEqual((found - expected).abs().max(), 0)
+
     def test_where_a_plain_number_is_meant_a_learned_one_is_refused(self):
         tau = torch.tensor(0.7, requires_grad=True)
         for make in (qkv.softcap, qkv.scale, qkv.sigmoid_weights, qkv.relu_weights, qkv.dropout):

@@ -10,10 +10,8 @@
 namespace qkv {
 namespace {
 
-double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
-
 nn::linear layer(long from, long to, nn::initialisation& init) {
-  return nn::linear(from, to, true, init, glorot(from, to));
+  return nn::linear(from, to, true, init, nn::glorot(from, to));
 }
 
 attention_parts parts_for(neighbour_blend blend) {
@@ -40,7 +38,7 @@ graph_block::graph_block(const graph_network_config& c, nn::initialisation& init
     for (nn::linear* one : {&query, &key, &value, &out}) *one = layer(c.width, c.width, init);
   for (nn::norm& one : norms) one = nn::norm(nn::norm_kind::layer_norm, c.width, true);
   feed_forward = nn::feed_forward(nn::feed_forward_kind::gelu, c.width, c.hidden_width(), true, init,
-                                  glorot(c.hidden_width(), c.width));
+                                  nn::glorot(c.hidden_width(), c.width));
 }
 
 variable graph_block::aggregate(const variable& x, const graphs& edges) const {
