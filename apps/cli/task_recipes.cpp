@@ -3,13 +3,13 @@
 namespace qkv::cli {
 namespace {
 
-training_options options_of(long steps, long batch, double learning_rate) {
+training_options options_of(long steps, long batch, double learning_rate, long warm_up) {
   training_options options;
   options.steps = steps;
   options.batch = batch;
   options.learning_rate = learning_rate;
   options.final_share = 0.02;
-  options.warm_up = 50;
+  options.warm_up = warm_up;
   options.beta2 = 0.98;
   options.weight_decay = 0.01;
   options.interim_batches = options.final_batches = 0;
@@ -25,10 +25,10 @@ const decoder_config few_places{.layers = 2, .heads = 4, .width = 64, .hidden = 
 }  // namespace
 
 task_recipe recipe_of(const std::string& task) {
-  if (task == "addition") return {few_places, options_of(1200, 128, 3e-3), 1000};
-  if (task == "recall") return {heads_near_and_far, options_of(1500, 8, 1e-2), 100};
-  if (task == "induction") return {heads_near_and_far, options_of(1200, 16, 1e-2), 500};
-  return {few_places, options_of(2000, 64, 4e-3), 1000};
+  if (task == "addition") return {few_places, options_of(2000, 128, 3e-3, 100), 1000};
+  if (task == "recall") return {heads_near_and_far, options_of(1000, 8, 1e-2, 50), 100};
+  if (task == "induction") return {heads_near_and_far, options_of(1200, 16, 1e-2, 50), 500};
+  return {few_places, options_of(2000, 64, 4e-3, 100), 1000};
 }
 
 }  // namespace qkv::cli
