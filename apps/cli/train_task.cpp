@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "apps/cli/train_decoder.h"
 #include "apps/cli/task_recipes.h"
+#include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
 #include "qkv/tasks/tasks.h"
@@ -29,6 +29,7 @@ decoder_config config_for(const train_flags& flags, const decoder_config& recipe
   config.layers = flags.sizes.layers.value_or(recipe.layers);
   config.heads = recipe.heads;
   config.width = recipe.width;
+  config.hidden = recipe.hidden;
   config.context = longest;
   if (!flags.positions_given && config.mixer == nn::mixer_kind::attention) config.positions = recipe.positions;
   flags.sizes.set_shared(config);

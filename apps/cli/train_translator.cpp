@@ -228,7 +228,7 @@ void train_translator_on(const task& which, const train_flags& flags, const outp
   model.hidden = 128;
   model.dropout = 0;
   training_options training = usual_options();
-  training.steps = 1500;
+  training.steps = 1200;
   training.batch = 64;
   training.batch_tokens = 0;
   training.learning_rate = 4e-3;

@@ -19,7 +19,7 @@ task copy_task() {
           .what = "say a word of random letters again",
           .of_length = "letters of the longest word",
           .characters = letters + "=\n",
-          .length = 16,
+          .length = 8,
           .shortest = 4,
           .longest = 512,
           .size_of = [](long length) { return 2 * length + 2; },

@@ -1,5 +1,5 @@
 // recall: multi-query associative recall (MQAR; Arora et al. 2023, "Zoology").  First pairs of a key and a value, then
-// the keys in another order, each to be answered by its value: "кAдzжQ" ... "ж" -> "Q", "к" -> "A", ...; then in yet
+// the keys in another order, each to be answered by its value: "кAдZжQ" ... "ж" -> "Q", "к" -> "A", ...; then in yet
 // another order, until the text is full.  At most a quarter of the text's length are pairs; few more often than many,
 // because that is learned first.
 #include "qkv/io/utf8.h"
@@ -8,9 +8,9 @@
 namespace qkv {
 namespace {
 
-constexpr char32_t first_key = 0x400;  // Cyrillic letters
-constexpr long keys = 128;
-const std::string values = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char32_t first_key = 0x410;  // the Cyrillic letters, large and small
+constexpr long keys = 64;
+const std::string values = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 std::string key(long number) {
   std::string text;

@@ -57,6 +57,11 @@ TEST_F(TrainTask, TranslatesDates) {
     EXPECT_LE(digit["target"].get<std::string>().size(), 1u) << digit;
 }
 
+TEST_F(TrainTask, LearnsToCopyAndToReverseShortWords) {
+  for (const std::string task : {"copy", "reverse"})
+    EXPECT_GE(json_of(training(task, in_folder(task), {"--task-length", "4", "--steps", "500"}))["accuracy"], 0.99) << task;
+}
+
 TEST_F(TrainTask, ShowsWhatIsRightAndWhatIsNot) {
   const finished done = qkv_program(training("addition", in_folder("shown"), {"--steps", "2", "--batch", "2"}));
   EXPECT_EQ(done.code, 0) << done.err;
@@ -90,7 +95,7 @@ TEST_F(TrainTask, RefusesWhatIsNoTask) {
   expect_refusal(training("copy", out, {"--task-length", "3"}), "a length of 4 to 512");
   expect_refusal(training("dates", out, {"--task-length", "2"}), "a length of 1 to 1");
   expect_refusal(training("copy", out, {"--epochs", "2"}), "--epochs");
-  expect_refusal(training("copy", out, {"--context", "5"}), "--context: expected at least 34");
+  expect_refusal(training("copy", out, {"--context", "5"}), "--context: expected at least 18");
   expect_refusal(training("copy", out, {"--alignment", "dot"}), "--alignment");
   expect_refusal({"train", "--out", out, "--task-length", "3"}, "--task");
   EXPECT_FALSE(std::filesystem::exists(out));
