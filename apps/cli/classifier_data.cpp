@@ -61,7 +61,8 @@ picture_changes changes_for(const picture_reading& how, bool flip) {
 void check_classes(const fs::path& folder, const std::vector<std::string>& found,
                    const std::vector<std::string>& expected) {
   if (found != expected)
-    refuse_file(folder, std::to_string(expected.size()) + " classes, those that are learned (" + expected.front() + ", ...)",
+    refuse_file(folder,
+                std::to_string(expected.size()) + " classes, those that are learned (" + expected.front() + ", ...)",
                 std::to_string(found.size()) + " (" + found.front() + ", ...)");
 }
 

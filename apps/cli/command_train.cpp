@@ -64,7 +64,8 @@ const std::map<std::string, not_finite_kind> ways_on{{"stop", not_finite_kind::s
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
-  group->add_option("--field", flags.field, "Of --text, a file of JSON objects, one a line: their field that is the text");
+  group->add_option("--field", flags.field,
+                    "Of --text, a file of JSON objects, one a line: their field that is the text");
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
   CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
   source->needs(target)->excludes(text);
@@ -106,7 +107,8 @@ void add_senses(CLI::App& command, train_flags& flags) {
       ->add_option("--validation-images", flags.validation_images,
                    "Pictures to validate on; none: a fiftieth of every class is kept apart, or a tenth")
       ->needs(images);
-  group->add_option("--validation-sounds", flags.validation_sounds, "Sounds to validate on; none: as above")->needs(sounds);
+  group->add_option("--validation-sounds", flags.validation_sounds, "Sounds to validate on; none: as above")
+      ->needs(sounds);
   group->add_option("--classes", flags.classes, "Names of the classes, with commas between them")->delimiter(',');
   group->add_option("--picture-size", flags.picture_size, "Side of pictures from PNG and JPEG, in pixels")
       ->check(CLI::Range(1L, 1024L))
@@ -205,8 +207,8 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
                                                    "warm-stable-decay or constant");
   schedule->transform(CLI::CheckedTransformer(schedules).description(""))->type_name("NAME");
   CLI::Option* optimiser = given.add(group, "--optimiser", &o::optimiser,
-                                     "adamw (unless told otherwise), adam, sgd, or muon: matrices of layers along their "
-                                     "orthogonal momentum, the rest by adamw");
+                                     "adamw (unless told otherwise), adam, sgd, or muon: matrices of layers along "
+                                     "their orthogonal momentum, the rest by adamw");
   optimiser->transform(CLI::CheckedTransformer(optimisers).description(""))->type_name("NAME");
   return {given.add(group, "--batch", &o::batch, "Sequences of a batch")->check(positive),
           given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch, instead of --batch")
@@ -311,15 +313,16 @@ void train(const train_flags& flags, const output_options& output) {
   if (translations) return train_translator(flags, output);
   if (senses) return train_classifier(flags, output);
   throw usage_error(
-      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER, --sounds "
-      "FOLDER or --task NAME; found none of them");
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER, "
+      "--sounds FOLDER or --task NAME; found none of them");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
   CLI::App& command =
-      add_command(program, "train", "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
+      add_command(program, "train",
+                  "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
                   "qkv train --text FILE --out mine --seconds 600\n"
                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
                   "  qkv train --images FOLDER --out pictures\n"
@@ -336,7 +339,8 @@ void add_train(CLI::App& program) {
   const auto preset = std::make_shared<std::string>();
   const auto list = std::make_shared<bool>(false);
   CLI::Option* preset_option =
-      command.add_option("--preset", *preset, "Options under one name, as --list-presets shows them; those given besides win");
+      command.add_option("--preset", *preset,
+                         "Options under one name, as --list-presets shows them; those given besides win");
   command.add_flag("--list-presets", *list, "Print the presets and what they reproduce, and stop")->configurable(false);
   add_data(command, *flags);
   add_task(command, *flags);

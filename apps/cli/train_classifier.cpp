@@ -44,7 +44,8 @@ lessons read_lessons(const train_flags& flags) {
   lessons all;
   const bool see = !flags.images.empty(), hear = !flags.sounds.empty();
   if (see) {
-    all.pictures = read_picture_folder(flags.images, flags.validation_images, flags.picture_size, flags.patch, flags.flip);
+    all.pictures =
+        read_picture_folder(flags.images, flags.validation_images, flags.picture_size, flags.patch, flags.flip);
     all.senses = {all.pictures.classes, all.pictures.how, all.senses.sound};
     all.tokens += all.pictures.how.tokens();
   }
@@ -156,9 +157,11 @@ void train_classifier(const train_flags& flags, const output_options& output) {
              .training = training,
              .state = std::move(c.training_state),
              .step = c.facts.step,
-             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to {} tokens each\n"
+             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to {} tokens "
+                                      "each\n"
                                       "model: encoder of {} layers, {} heads, width {}, {}",
-                                      all.learn->size(), all.validate->size(), all.test->size(), c.senses.classes.size(), all.tokens,
+                                      all.learn->size(), all.validate->size(), all.test->size(), c.senses.classes.size(),
+                                      all.tokens,
                                       config.layers, config.heads, config.width, parameters_in_words(parameters)),
              .save = [&](const std::filesystem::path& path, const training_facts& facts,
                          const named_tensors& more) { save_classifier(path, c.model, c.senses, facts, more); },

@@ -36,7 +36,8 @@ const std::vector<train_preset>& train_presets() {
       {"medium", "", "six layers of width 384, about 11 million weights in a decoder: hours",
        {{"--layers", "6"}, {"--heads", "6"}, {"--width", "384"}, {"--context", "256"},
         {"--dropout", "0.2"}}},
-      {"large", "", "the sizes of GPT-2 small (Radford et al. 2019), 85 million weights in a decoder: not for two cores",
+      {"large", "",
+       "the sizes of GPT-2 small (Radford et al. 2019), 85 million weights in a decoder: not for two cores",
        {{"--layers", "12"}, {"--heads", "12"}, {"--width", "768"}, {"--context", "1024"},
         {"--dropout", "0.1"}, {"--recompute", "true"}}},
       {"nanogpt-cpu-character", "--text",
@@ -50,8 +51,8 @@ const std::vector<train_preset>& train_presets() {
         {"--batch", "64"}, {"--steps", "5000"}, {"--learning-rate", "0.001"}, {"--warm-up", "100"},
         {"--schedule", "cosine"}, {"--weight-decay", "0.1"}, {"--clip", "1"}}},
       {"transformer-base", "--source",
-       "the base model of Vaswani et al. 2017, table 3: sizes, dropout, smoothing, Adam, schedule; but norms before, and "
-       "the last weights, not an average",
+       "the base model of Vaswani et al. 2017, table 3: sizes, dropout, smoothing, Adam, schedule; but norms before, "
+       "and the last weights, not an average",
        {{"--layers", "6"}, {"--heads", "8"}, {"--width", "512"}, {"--hidden", "2048"}, {"--dropout", "0.1"},
         {"--vocabulary", "37000"}, {"--batch-tokens", "25000"}, {"--steps", "100000"}, {"--optimiser", "adam"},
         {"--learning-rate", "0.000699"}, {"--warm-up", "4000"}, {"--schedule", "inverse-square-root"},

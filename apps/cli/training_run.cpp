@@ -172,7 +172,8 @@ void training_run::conclude(const training_job& job, const training_progress& la
                  job.accuracy ? fmt::format(", {} of what was held out right", in_percent(accuracy_)) : "", options_.out);
     if (used != last.step && !output_.quiet)
       fmt::print("{}The lowest validation loss, {:.3f}, is that of step {}, whose weights are the ones that are used\n",
-                 last.out_of_patience ? fmt::format("Out of patience after {} validations. ", job.training.patience) : "",
+                 last.out_of_patience ? fmt::format("Out of patience after {} validations. ", job.training.patience)
+                                      : "",
                  last.best_loss, used);
   }
   metrics_->close();

@@ -1,5 +1,5 @@
-// Gradient checkpointing: of a part of a model only its inputs are kept for the way back, and the part is run again when
-// its derivative is needed.  Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174.
+// Gradient checkpointing: of a part of a model only its inputs are kept for the way back, and the part is run again
+// when its derivative is needed.  Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174.
 #pragma once
 #include <functional>
 #include <span>

@@ -1,5 +1,5 @@
-// One step of AdamW, or of Adam, over all parameters.  Source: Loshchilov & Hutter 2019, algorithm 2, of which Adam with
-// a penalty on the weights is the other half; Kingma & Ba 2015, algorithm 1.
+// One step of AdamW, or of Adam, over all parameters.  Source: Loshchilov & Hutter 2019, algorithm 2, of which Adam
+// with a penalty on the weights is the other half; Kingma & Ba 2015, algorithm 1.
 #pragma once
 #include <span>
 

@@ -1,5 +1,5 @@
-// One step of stochastic gradient descent with momentum over all parameters.  Source: Robbins & Monro 1951; Polyak 1964;
-// in the form of Sutskever et al. 2013 that PyTorch has, where the velocity adds up gradients, not steps.
+// One step of stochastic gradient descent with momentum over all parameters.  Source: Robbins & Monro 1951; Polyak
+// 1964; in the form of Sutskever et al. 2013 that PyTorch has, where the velocity adds up gradients, not steps.
 #pragma once
 #include <span>
 

@@ -10,8 +10,8 @@ namespace qkv {
 /// stable, decay: Hu et al. 2024); or not at all.
 enum class schedule_kind { half_cosine, inverse_square_root, warm_stable_decay, constant };
 
-/// How weights follow gradients: AdamW (Loshchilov & Hutter 2019), Adam with a penalty on the weights (Kingma & Ba 2015),
-/// stochastic gradient descent with momentum (Polyak 1964), or Muon for the matrices of layers and AdamW for the rest
+/// How weights follow gradients: AdamW (Loshchilov & Hutter 2019), Adam with a penalty on the weights (Kingma & Ba
+/// 2015), stochastic gradient descent with momentum (Polyak 1964), or Muon for the matrices of layers and AdamW for the rest
 /// (Jordan et al. 2024).
 enum class optimiser_kind { adamw, adam, sgd, muon };
 

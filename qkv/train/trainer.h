@@ -39,16 +39,16 @@ class trainer {
   /// @throws file_error where the state does not fit the model
   void resume(long step, const named_tensors& state);
 
-  /// Trains to the end of options.steps, options.seconds or options.patience, or until *stop is true, then validates (not
-  /// when stopped) and reports.  Validation, on_sample, on_checkpoint and whoever uses the model afterwards find the averaged weights
+  /// Trains to the end of options.steps, options.seconds or options.patience, or until *stop is true, then validates
+  /// (not when stopped) and reports.  Validation, on_sample, on_checkpoint and whoever uses the model afterwards find the averaged weights
   /// in it, where options.average asks for them.   @returns the last report
   /// @throws not_finite_error  as step() does, after on_checkpoint has had the last good weights
   training_progress train(const std::atomic<bool>* stop = nullptr);
 
   /// One step.  Returns the mean loss over the targets of its batches, before the step.
   ///
-  /// Where the loss or the gradient is not finite, options.on_not_finite decides.  stop: the weights go back to the last
-  /// that are known to be good (kept every hundred steps, in memory), and so does steps_done().  skip: nothing is learned
+  /// Where the loss or the gradient is not finite, options.on_not_finite decides.  stop: the weights go back to the
+  /// last that are known to be good (kept every hundred steps, in memory), and so does steps_done().  skip: nothing is learned
   /// from the step, on_left_out is told, and NaN returned; a second such step in a row, or weights that are not finite,
   /// send the weights back as well.  After ten such steps without a hundred good ones between them it stops all the same.
   /// @throws not_finite_error  which names the operation and the weights where the first such number came up

@@ -44,7 +44,8 @@ TEST_F(TrainData, NamesADamagedLineOrLeavesItOut) {
   const std::string good = pairs("", "\t", "");
   const auto refused = [&](const std::string& line, const std::string& fault) {
     const std::string file = write("damaged.tsv", good + line + "\n");
-    expect_refusal(small({"--pairs", file}), "damaged.tsv, line 7: expected two texts with a tab between them; found " + fault);
+    expect_refusal(small({"--pairs", file}),
+                   "damaged.tsv, line 7: expected two texts with a tab between them; found " + fault);
     const finished done = qkv_program(small({"--pairs", file, "--skip-bad-lines", "-q"}));
     EXPECT_EQ(done.code, 0) << done.err;
     EXPECT_THAT(done.err, HasSubstr("1 of 7 pairs"));
@@ -62,7 +63,8 @@ TEST_F(TrainData, NamesADamagedLineOfJson) {
   const std::string good = pairs(R"({"source": ")", R"(", "target": ")", "\"}");
   const auto refused = [&](const std::string& line, const std::string& fault) {
     const std::string file = write("damaged.jsonl", good + line + "\n");
-    expect_refusal(small({"--pairs", file}), "damaged.jsonl, line 7: expected a JSON object with both texts; found " + fault);
+    expect_refusal(small({"--pairs", file}),
+                   "damaged.jsonl, line 7: expected a JSON object with both texts; found " + fault);
   };
   refused(R"({"source": "a", "target": )", "something else than a JSON object");
   refused(R"(["a", "b"])", "something else than a JSON object");

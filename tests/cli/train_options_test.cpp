@@ -93,7 +93,8 @@ TEST_F(TrainOptions, ComeFromTheEnvironmentWhereTheyAreNotGiven) {
   EXPECT_THAT(with_variable("QKV_TRAIN_LEARNING_RATE", "0.25", arguments).out, HasSubstr("train.learning-rate=0.5"));
   const finished wrong = with_variable("QKV_TRAIN_STEPS", "none", training(text(), in_folder("environment")));
   EXPECT_EQ(wrong.code, 2) << wrong.err;
-  EXPECT_THAT(qkv_program({"train", "--help"}).out, AllOf(HasSubstr("QKV_TRAIN_LEARNING_RATE"), Not(HasSubstr("(Env:"))));
+  EXPECT_THAT(qkv_program({"train", "--help"}).out,
+              AllOf(HasSubstr("QKV_TRAIN_LEARNING_RATE"), Not(HasSubstr("(Env:"))));
 }
 
 TEST_F(TrainOptions, ChooseTheOptimiserAndLessMemory) {

@@ -59,9 +59,10 @@ TEST(OptimiserFormula, OfEachIsThatOfItsPaper) {
           x = float(2 + random_stream{4, 4}.normal(std::uint64_t(n++)));
           squares += double(x) * double(x);
         }
-        backward(record("given", tensor(v.shape()), {v}, [g = gradients.back()](const tensor&, const gradient_sink& into) {
-                   into.add(0, g.clone());
-                 }), tensor(v.shape()));
+        const auto derivative = [g = gradients.back()](const tensor&, const gradient_sink& into) {
+          into.add(0, g.clone());
+        };
+        backward(record("given", tensor(v.shape()), {v}, derivative), tensor(v.shape()));
       }
       EXPECT_NEAR(steps.step(step, 0.01, o), std::sqrt(squares), 1e-4);
       for (std::size_t k = 0; k < 2; ++k)
