@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "apps/cli/command.h"
+#include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/train_flags.h"
 
 namespace qkv::cli {
@@ -43,6 +44,8 @@ const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::h
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
+  group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing")
+      ->needs(text);
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
   CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
   source->needs(target)->excludes(text);
@@ -53,6 +56,9 @@ void add_data(CLI::App& command, train_flags& flags) {
           ->needs(source);
   validation_source->needs(
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
+  group->add_option("--labelled", flags.labelled, "Texts to tell apart, a line each: the class, a tab, the text")
+      ->excludes(text)
+      ->excludes(source);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
@@ -74,11 +80,14 @@ void add_senses(CLI::App& command, train_flags& flags) {
 }
 
 std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
-  const auto group = command.add_option_group("Tokens of translations");
-  return {group->add_option("--tokens", flags.tokens, "bpe: byte pairs; words")
-              ->check(CLI::IsMember({"bpe", "words"}))
+  const auto group = command.add_option_group("Tokens of texts");
+  return {group
+              ->add_option("--tokens", flags.tokens,
+                           "What texts are cut into; none: characters of a text, byte pairs (bpe) of translations")
+              ->check(CLI::IsMember(token_kinds)),
+          group->add_option("--vocabulary", flags.vocabulary, "Tokens of bpe, unigram and words, at most")
+              ->check(positive)
               ->capture_default_str(),
-          group->add_option("--vocabulary", flags.vocabulary, "Tokens, at most")->check(positive)->capture_default_str(),
           group->add_flag("--separate-vocabularies", flags.separate_vocabularies, "One for each side"),
           group->add_flag("--lower-case", flags.lower_case, "Do without capitals")};
 }
@@ -219,11 +228,12 @@ void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
-  if (senses && (!flags.text.empty() || !flags.source.empty()))
+  if (senses && (!flags.text.empty() || !flags.source.empty() || !flags.labelled.empty()))
     throw usage_error("expected texts, or pictures and sounds; found both");
+  if (flags.masked) return train_masked_language_model(flags, output);
   if (!flags.text.empty()) return train_language_model(flags, output);
   if (!flags.source.empty()) return train_translator(flags, output);
-  if (senses) return train_classifier(flags, output);
+  if (senses || !flags.labelled.empty()) return train_classifier(flags, output);
   throw usage_error(
       "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER or --sounds FOLDER; "
       "found none of them");
@@ -232,11 +242,12 @@ void train(const train_flags& flags, const output_options& output) {
 }  // namespace
 
 void add_train(CLI::App& program) {
-  CLI::App& command =
-      add_command(program, "train", "Train a small model on a text, on translations, on pictures or sounds; Ctrl-C saves",
-                  "qkv train --text FILE --out mine --seconds 600\n"
-                  "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
-                  "  qkv train --images FOLDER --out pictures");
+  CLI::App& command = add_command(program, "train",
+                                  "Train a small model on a text, on translations, on pictures or sounds; Ctrl-C saves",
+                                  "qkv train --text FILE --out mine --seconds 600\n"
+                                  "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
+                                  "  qkv train --images FOLDER --out pictures\n"
+                                  "  qkv train --text FILE --masked --out masked");
   const auto flags = std::make_shared<train_flags>();
   const auto output = std::make_shared<output_options>();
   const auto given = std::make_shared<given_training_options>();

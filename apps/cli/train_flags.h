@@ -28,16 +28,18 @@ struct train_flags {
   size_flags sizes;
   // A text to continue.
   std::string text;
+  bool masked = false;  ///< to fill its holes instead
   decoder_config language_model;  ///< what it is made of, beside its sizes
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
-  std::string tokens = "bpe";
+  std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;
   bool recurrent = false;  ///< a recurrent translator in place of a transformer
   alignment_kind alignment = alignment_kind::additive;
   recurrent_cell cell = recurrent_cell::gru;
+  std::string labelled;  ///< texts to tell apart, a line each: the class, a tab, the text
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
   std::string images, sounds;
   std::vector<std::string> classes;  ///< names in place of the folder's; empty: those
@@ -47,6 +49,7 @@ struct train_flags {
 };
 
 void train_language_model(const train_flags& flags, const output_options& output);
+void train_masked_language_model(const train_flags& flags, const output_options& output);
 void train_translator(const train_flags& flags, const output_options& output);
 void train_classifier(const train_flags& flags, const output_options& output);
 

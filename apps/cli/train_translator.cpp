@@ -1,8 +1,10 @@
 // qkv train --source --target: a model learns to translate.
 #include <fmt/format.h>
 
+#include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/parallel_lines.h"
+#include "apps/cli/spoken_text.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/translate.h"
 #include "qkv/tokens/training.h"
@@ -12,9 +14,10 @@ namespace qkv::cli {
 namespace {
 
 tokenizer tokenizer_for(const train_flags& flags, std::span<const std::string> texts) {
-  if (flags.tokens == "words")
-    return train_words(texts, {.largest_vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
-  return train_byte_level_bpe(texts, {.vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
+  return learned_tokenizer({.kind = flags.tokens.empty() ? "bpe" : flags.tokens,
+                            .vocabulary = flags.vocabulary,
+                            .lower_case = flags.lower_case},
+                           texts, usual_special_tokens());
 }
 
 std::pair<tokenizer, tokenizer> tokenizers_for(const train_flags& flags, const parallel_lines& lines) {
@@ -112,7 +115,7 @@ std::string sample_of(const translator& t, const parallel_lines& lines, long tok
                               {.longest = 60, .begin = t.frame().begin, .end = t.frame().end});
   std::string out;
   for (std::size_t i = 0; i < count; ++i)
-    out += fmt::format("{}\n  -> {}\n", texts[i], t.target.decode(said[i].tokens));
+    out += fmt::format("{}\n  -> {}\n", texts[i], spoken(t.target, said[i].tokens));
   return out;
 }
 
