@@ -9,6 +9,7 @@
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/terminal_picture.h"
 #include "apps/cli/translating.h"
+#include "apps/cli/written_text.h"
 #include "qkv/train/run_folder.h"
 
 namespace qkv::cli {
@@ -24,7 +25,7 @@ std::vector<std::int32_t> translation_of(const translator& t, const attend_optio
 
 void print_picture(const attend_options& o, const attention_map& map, const head_choice& choice, look how) {
   const int columns = columns_of_terminal(stdout);
-  fmt::print("{}\n\n", visible(map.text, how == look::ascii ? look::unicode : how));
+  fmt::print("{}\n\n", printable(map.text));
   if (choice.single()) {
     fmt::print("layer {} head {}: every row is a word said, and what it looks at\n\n{}\n{}\n", *choice.layer + 1,
                *choice.head + 1, picture_of_matrix(map, *choice.layer, *choice.head, how, columns),

@@ -11,6 +11,7 @@
 #include "apps/cli/memory_meter.h"
 #include "apps/cli/metrics_file.h"
 #include "apps/cli/model_summary.h"
+#include "apps/cli/written_text.h"
 #include "qkv/base/error.h"
 #include "qkv/tokens/tokenizer.h"
 #include "qkv/train/run_folder.h"
@@ -132,7 +133,7 @@ void print_pairs(const std::string& title, const ordered_json& object) {
   for (const auto& [key, value] : object.items()) {
     const std::string one = key + " " + (value.is_string() ? value.get<std::string>() : value.dump());
     if (line.size() + one.size() > 100) {
-      fmt::print("{}\n", line);
+      fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
       line = std::string(16, ' ');
     }
     line += one + ", ";
@@ -191,8 +192,8 @@ void print(const ordered_json& r, const output_options& output) {
   const look how = output.look_of(stdout);
   if (r.contains("checkpoints")) print_checkpoints(r["checkpoints"], how);
   if (!r.contains("kind")) return;
-  if (r.contains("checkpoints")) fmt::print("best            {}\n", visible(r["file"].get<std::string>(), how));
-  fmt::print("kind            {}\n", visible(r["kind"].get<std::string>(), how));
+  if (r.contains("checkpoints")) fmt::print("best            {}\n", printable(r["file"].get<std::string>()));
+  fmt::print("kind            {}\n", printable(r["kind"].get<std::string>()));
   fmt::print("parameters      {}\n", r["parameters"].get<long>());
   fmt::print("size            {}\n", in_bytes(r["bytes"].get<double>()));
   if (r.contains("step"))
@@ -205,7 +206,7 @@ void print(const ordered_json& r, const output_options& output) {
     }
   for (const auto& [name, value] : r.items())
     if (value.is_object() && name != "tokens") print_pairs(name, value);
-  if (r.contains("classes")) fmt::print("classes         {}\n", visible(r["classes"].dump(), how));
+  if (r.contains("classes")) fmt::print("classes         {}\n", printable(r["classes"].dump()));
   print_modules(r["modules"], how);
   if (r.contains("all_tensors")) print_tensors(r["all_tensors"], how);
 }

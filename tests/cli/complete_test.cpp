@@ -65,9 +65,10 @@ TEST_F(Complete, WholeWordsHaveTheProbabilityOfTheirCharactersAndOfAnEnd) {
   // A word of one mark has just the probability of that token.
   const auto next = json_of({"complete", "--model", model(), "Shall I ", "--top", "1000"})["next"];
   for (const auto& word : json_of({"complete", "--model", model(), "Shall I ", "--word", "--top", "40"})["words"])
-    for (const auto& one : next)
-      if (one["text"] == "&" && word["text"] == "&")
-        EXPECT_NEAR(word["probability"].get<double>(), one["probability"].get<double>(), 1e-5);
+    for (const auto& one : next) {
+      if (one["text"] != "&" || word["text"] != "&") continue;
+      EXPECT_NEAR(word["probability"].get<double>(), one["probability"].get<double>(), 1e-5);
+    }
 }
 
 TEST_F(Complete, ReadsStandardInputAndLongTexts) {

@@ -14,7 +14,7 @@ class Masked : public testing::Test {
     while (text.size() < 6000) text += "the dog runs in the park and the cat sleeps in the house today .\n";
     put_bytes(in_folder("text"), text);
     const finished done =
-        qkv_program(learning(in_folder("model"), {"--steps", "150", "--learning-rate", "0.005", "-q"}));
+        qkv_program(learning(in_folder("model"), {"--steps", "1500", "--learning-rate", "0.006", "-q"}));
     ASSERT_EQ(done.code, 0) << done.err;
   }
   static void TearDownTestSuite() {
