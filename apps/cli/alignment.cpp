@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/cli/spoken_text.h"
 #include "qkv/io/utf8.h"
 
 namespace qkv::cli {
@@ -103,7 +104,13 @@ attention_map cross_attention_map(const translator& t, const std::string& text,
   const std::vector<std::vector<std::int32_t>> source{t.source.encode(text)}, target{translation};
   const auto source_words = words_of(t.source, source[0]), target_words = words_of(t.target, target[0]);
   const auto layers = t.model->alignments(framed(source, target, t.frame()));
-  attention_map map{target_words.words, source_words.words, {}};
+  if (layers.empty())
+    throw std::runtime_error("expected a translator that looks at the text; found a recurrent one without attention");
+  attention_map map{target_words.words,
+                    source_words.words,
+                    {},
+                    /*two_texts=*/true,
+                    text + " \xE2\x86\x92 " + spoken(t.target, translation)};
   map.weights = tensor({long(layers.size()), layers[0].dim(0), long(map.queries.size()), long(map.keys.size())});
   for (std::size_t layer = 0; layer < layers.size(); ++layer)
     map.weights.select(0, long(layer)).copy_from(by_words(layers[layer], target_words, source_words));

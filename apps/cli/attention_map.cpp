@@ -100,11 +100,40 @@ head_statistics statistics_of(const attention_map& map, long layer, long head) {
   for (const auto part : means) mean.*part /= double(counted);
   mean.spread = std::exp(mean.entropy);
   mean.nearness = even_distance > 0 ? mean.distance * double(counted) / even_distance : 1;
+  mean.two_texts = map.two_texts;
   find_favourite(map, layer, head, mean);
   return mean;
 }
 
+namespace {
+
+std::string kind_of_two_texts(const head_statistics& s, look how) {
+  if (s.favourite_share >= 0.4) return "looks at " + visible(s.favourite, how);
+  if (s.evenness >= 0.9) return "spreads evenly";
+  if (s.strongest >= 0.7) return "one word for each";
+  return s.spread <= 4 ? "a few words" : "many words";
+}
+
+std::string in_words_of_two_texts(const head_statistics& s, look how) {
+  static const std::map<std::string, std::string> sentences{
+      {"spreads evenly", "Spreads almost evenly over the other text"},
+      {"one word for each", "Finds one word of the other text for each"},
+      {"a few words", "Looks at a few words of the other text at a time"},
+      {"many words", "Looks at many words of the other text at a time"}};
+  const auto known = sentences.find(kind_of_two_texts(s, how));
+  return fmt::format(
+      "{}. The word that it looks at most has {:.0f}% of its weight; {:.0f}% is on every {} together; it looks at "
+      "about "
+      "{:.1f} words at once (entropy {:.2f} nats, {:.0f}% of an even spread).",
+      known != sentences.end() ? known->second : "Looks mostly at " + visible(s.favourite, how), 100 * s.strongest,
+      100 * s.favourite_share, s.favourite.empty() ? "other" : fmt::format("\"{}\"", visible(s.favourite, how)),
+      s.spread, s.entropy, 100 * s.evenness);
+}
+
+}  // namespace
+
 std::string kind_of(const head_statistics& s, look how) {
+  if (s.two_texts) return kind_of_two_texts(s, how);
   if (s.itself >= 0.5) return "itself";
   if (s.previous >= 0.5) return "previous token";
   if (s.first >= 0.5) return "first token";
@@ -118,6 +147,7 @@ std::string kind_of(const head_statistics& s, look how) {
 }
 
 std::string in_words(const head_statistics& s, look how) {
+  if (s.two_texts) return in_words_of_two_texts(s, how);
   static const std::map<std::string, std::string> sentences{
       {"itself", "Keeps mostly to the token itself"},
       {"previous token", "Looks mostly at the previous token"},

@@ -15,6 +15,8 @@ struct attention_map {
   std::vector<std::string> queries;  ///< the T tokens, as text
   std::vector<std::string> keys;     ///< the S tokens
   tensor weights;                    ///< [L, H, T, S] float32; every row sums to one, or to zero where nothing is seen
+  bool two_texts = false;  ///< keys are words of another text than queries: places cannot be compared
+  std::string text = {};   ///< what people would call the text; empty: the keys, one behind the other
 
   long layers() const { return weights.dim(0); }
   long heads() const { return weights.dim(1); }
@@ -41,6 +43,7 @@ struct head_statistics {
   double strongest = 0;   ///< weight of the strongest link
   std::string favourite;  ///< the token that it looks at most, as text, by weight beyond an even spread
   double favourite_share = 0;  ///< weight on it
+  bool two_texts = false;      ///< what is said of places means nothing
 };
 head_statistics statistics_of(const attention_map&, long layer, long head);
 

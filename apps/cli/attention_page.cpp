@@ -48,7 +48,8 @@ json data_of(const attention_map& map) {
 }
 
 std::string text_of(const attention_map& map) {
-  std::string text;
+  std::string text = map.text;
+  if (!text.empty()) return text;
   for (const std::string& token : map.keys) text += token;
   return text;
 }
@@ -109,7 +110,8 @@ at, in the upper row who looks at it. Click or <kbd>Enter</kbd> holds it, <kbd>E
 <th scope="col">on the previous token</th><th scope="col">on the first token</th><th scope="col">distance</th>
 <th scope="col">spread</th><th scope="col">entropy</th>
 </tr></thead><tbody></tbody></table></div>
-<p class="hint">Means over all tokens that see at least two. Distance: how many tokens away it looks. Spread: at how
+<p class="hint" id="numbers-hint">Means over all tokens that see at least two. Distance: how many tokens away it looks.
+Spread: at how
 many tokens it would look if it shared its weight evenly among them, exp(entropy). Entropy in nats.</p>
 </section>
 </main>
@@ -134,6 +136,7 @@ std::string attention_page(const attention_map& map, const std::string& facts) {
   json data = data_of(map);
   data["text"] = text_of(map);
   data["facts"] = facts;
+  data["two_texts"] = map.two_texts;
   std::string page =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

@@ -83,13 +83,19 @@ function point_in_matrix(event) {
 // --- numbers -----------------------------------------------------------------------------------------------------
 const number_rows = [];
 function build_numbers() {
+  if (data.two_texts) {  // places of two texts cannot be compared
+    [...$("numbers").tHead.rows[0].cells].slice(2, 6).forEach((cell) => cell.remove());
+    $("numbers-hint").textContent = "Means over all words. Spread: at how many words it would look if it shared its " +
+        "weight evenly among them, exp(entropy). Entropy in nats.";
+  }
   for (let l = 0; l < L; ++l)
     for (let h = 0; h < H; ++h) {
       const head = data.layers[l][h], row = make($("numbers").tBodies[0], "tr");
       row.style.setProperty("--own", variable_of(h));
       make(row, "th", { scope: "row", textContent: `layer ${l + 1} head ${h + 1}` });
-      for (const text of [head.kind, percent(head.itself), percent(head.previous), percent(head.first),
-                          head.distance.toFixed(1), head.spread.toFixed(1), head.entropy.toFixed(2)])
+      const places = data.two_texts ? [] : [percent(head.itself), percent(head.previous), percent(head.first),
+                                            head.distance.toFixed(1)];
+      for (const text of [head.kind, ...places, head.spread.toFixed(1), head.entropy.toFixed(2)])
         make(row, "td", { textContent: text });
       number_rows.push(row);
     }

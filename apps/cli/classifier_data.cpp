@@ -177,7 +177,7 @@ picture_folder read_picture_folder(const fs::path& folder, const fs::path& valid
                   read_pictures(files.test, how), flip);
 }
 
-sound_folder read_sound_folder(const fs::path& folder, const fs::path& validation) {
+sound_folder read_sound_folder(const fs::path& folder, const fs::path& validation, const sound_reading* how) {
   const std::string endings[] = {".wav", ".flac"};
   const labelled_files files = labelled_files_in(folder, endings);
   if (files.test.empty())
@@ -189,6 +189,7 @@ sound_folder read_sound_folder(const fs::path& folder, const fs::path& validatio
   if (learn.sounds.front().rate > 8000) all.how.mel = {.rate = 16000, .window = 400, .hop = 160, .bands = 64};
   std::ranges::sort(lengths);
   all.how.seconds = std::clamp(lengths[std::size_t(0.98 * double(lengths.size() - 1))], 0.2, 10.0);
+  if (how) all.how = *how;
   const sound_changes changes{.speed = 0.1, .delay = 0.05, .bands = all.how.mel.bands / 6, .frames = 8};
   const auto examples = std::make_shared<labelled_sounds>(std::move(learn.sounds), std::move(learn.targets), all.how,
                                                           changes);

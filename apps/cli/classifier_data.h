@@ -32,7 +32,9 @@ struct sound_folder {
 };
 
 /// WAV and FLAC files as labelled_files_in finds them; heard at 8 or 16 kHz, as the first of them suggests, and as long
-/// as 98 in 100 of them last.   @param validation  as above   @throws file_error
-sound_folder read_sound_folder(const std::filesystem::path& folder, const std::filesystem::path& validation);
+/// as 98 in 100 of them last.   @param validation  as above
+/// @param how  to hear them so instead; null: as said   @throws file_error
+sound_folder read_sound_folder(const std::filesystem::path& folder, const std::filesystem::path& validation,
+                               const sound_reading* how = nullptr);
 
 }  // namespace qkv::cli

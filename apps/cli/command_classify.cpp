@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "apps/cli/command.h"
+#include "apps/cli/text_input.h"
 #include "qkv/io/image_file.h"
 #include "qkv/train/classifier.h"
 #include "qkv/train/run_folder.h"
@@ -15,11 +16,27 @@ namespace qkv::cli {
 namespace {
 
 struct classify_options {
-  std::string model, image, sound;
+  std::string model, text, image, sound;
   long top = 5;
 };
 
-encoder_example example_for(const classify_options& o, const classifier_senses& senses) {
+/// The tokens of a text, as many as the model reads.
+std::vector<std::int32_t> tokens_of(const std::string& text, const tokenizer& tokens, long context) {
+  auto all = tokens.encode(checked_text("text", text));
+  if (all.empty()) throw usage_error("text: expected at least one token; found none");
+  all.resize(std::min(all.size(), std::size_t(context - 1)));
+  return all;
+}
+
+encoder_example example_for(const classify_options& o, const classifier& c) {
+  const classifier_senses& senses = c.senses;
+  if (senses.text) {
+    if (!o.image.empty() || !o.sound.empty())
+      throw usage_error("expected a text for a model that reads texts; found a file");
+    const std::string text = o.text.empty() ? text_from_standard_input("a text to classify") : o.text;
+    return {.text = tokens_of(text, *senses.text, c.model.config().context)};
+  }
+  if (!o.text.empty()) throw usage_error("text: expected a model that reads texts; found one of pictures or sounds");
   if (o.image.empty() && o.sound.empty()) throw usage_error("expected --image or --sound; found neither");
   if (!o.image.empty() && !senses.picture)
     throw usage_error("--image: expected a model that reads pictures; found one that hears sounds");
@@ -33,7 +50,7 @@ encoder_example example_for(const classify_options& o, const classifier_senses& 
 
 void run(const classify_options& o, const output_options& output) {
   const classifier model = load_classifier(model_file_at(o.model));
-  const encoder_example example = example_for(o, model.senses);
+  const encoder_example example = example_for(o, model);
   const tensor probabilities = model.model.probabilities(model.model.join({&example, 1}));
   std::vector<long> order(model.senses.classes.size());
   std::iota(order.begin(), order.end(), 0);
@@ -43,6 +60,7 @@ void run(const classify_options& o, const output_options& output) {
   const auto name = [&](long k) -> const std::string& { return model.senses.classes[std::size_t(k)]; };
   if (output.json) {
     nlohmann::ordered_json result{{"model", o.model}, {"class", name(order.front())}};
+    if (!o.text.empty()) result["text"] = o.text;
     if (!o.image.empty()) result["image"] = o.image;
     if (!o.sound.empty()) result["sound"] = o.sound;
     for (const long k : order) result["probabilities"].push_back({{"class", name(k)}, {"probability", share(k)}});
@@ -60,12 +78,17 @@ void run(const classify_options& o, const output_options& output) {
 }  // namespace
 
 void add_classify(CLI::App& program) {
-  CLI::App& command = add_command(program, "classify", "Say what a picture shows or what a sound says",
-                                  "qkv classify --model clothes.safetensors --image shoe.png");
+  CLI::App& command =
+      add_command(program, "classify", "Say what a picture shows, what a sound says or what a text is about",
+                  "qkv classify --model clothes.safetensors --image shoe.png\n"
+                  "  qkv classify --model out/topics \"the match ended in a draw\"");
   const auto options = std::make_shared<classify_options>();
   const auto output = std::make_shared<output_options>();
-  command.add_option("-m,--model", options->model, "Classifier, as `qkv train --images` or `--sounds` writes it")
+  command
+      .add_option("-m,--model", options->model,
+                  "Classifier, as `qkv train --images`, `--sounds` or `--labelled` writes it")
       ->required();
+  command.add_option("text", options->text, "A text, for a model that reads texts; none: standard input");
   command.add_option("-i,--image", options->image, "A picture, PNG or JPEG");
   command.add_option("-s,--sound", options->sound,
                      "A sound, WAV or FLAC; with --image for a model that has learned both: do they go together?");

@@ -8,6 +8,7 @@
 #include "apps/cli/command.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_file.h"
+#include "apps/cli/spoken_text.h"
 #include "apps/cli/written_text.h"
 #include "qkv/generate/generate.h"
 
@@ -21,21 +22,24 @@ struct generate_options {
 
 void run(const generate_options& options, const output_options& output) {
   check(options.generation.sampling);
-  const character_model m = load_character_model(options.model);
-  const auto prompt = encode(m.vocabulary, "--prompt", options.prompt);
+  const language_model m = load_language_model(options.model);
+  const auto prompt = encode(m.tokens, "--prompt", options.prompt);
   const std::atomic<bool>& stop = stop_on_interrupt();
   std::string text;
+  spoken_text speech(m.tokens.all, prompt);
   const bool streams = !output.json;
   if (streams && !output.quiet) print_text(options.prompt);
   const auto start = std::chrono::steady_clock::now();
   const auto written = generate(m.model, prompt, options.generation, [&](std::int32_t token) {
-    const std::string piece = m.vocabulary.decode(std::span(&token, 1));
+    const std::string piece = speech.add(token);
     text += piece;
     return (!streams || print_text(piece)) && !stop;
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::string rest = speech.end();
+  text += rest;
   if (streams) {
-    fmt::print("\n");
+    fmt::print("{}\n", rest);
     if (!output.quiet && is_terminal(stderr))
       fmt::print(stderr, "\n{} tokens in {:.2f} s, {:.0f} tokens/s\n", written.size(), seconds,
                  double(written.size()) / seconds);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "apps/cli/command.h"
+#include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_presets.h"
@@ -66,6 +67,8 @@ void add_data(CLI::App& command, train_flags& flags) {
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
   group->add_option("--field", flags.field,
                     "Of --text, a file of JSON objects, one a line: their field that is the text");
+  group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing")
+      ->needs(text);
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
   CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
   source->needs(target)->excludes(text);
@@ -83,6 +86,10 @@ void add_data(CLI::App& command, train_flags& flags) {
   validation_source->needs(
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
   group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
+  group->add_option("--labelled", flags.labelled, "Texts to tell apart, a line each: the class, a tab, the text")
+      ->excludes(text)
+      ->excludes(source)
+      ->excludes(pairs);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
@@ -120,11 +127,14 @@ void add_senses(CLI::App& command, train_flags& flags) {
 }
 
 std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
-  const auto group = command.add_option_group("Tokens of translations");
-  return {group->add_option("--tokens", flags.tokens, "bpe: byte pairs; words")
-              ->check(CLI::IsMember({"bpe", "words"}))
+  const auto group = command.add_option_group("Tokens of texts");
+  return {group
+              ->add_option("--tokens", flags.tokens,
+                           "What texts are cut into; none: characters of a text, byte pairs (bpe) of translations")
+              ->check(CLI::IsMember(token_kinds)),
+          group->add_option("--vocabulary", flags.vocabulary, "Tokens of bpe, unigram and words, at most")
+              ->check(positive)
               ->capture_default_str(),
-          group->add_option("--vocabulary", flags.vocabulary, "Tokens, at most")->check(positive)->capture_default_str(),
           group->add_flag("--separate-vocabularies", flags.separate_vocabularies, "One for each side"),
           group->add_flag("--lower-case", flags.lower_case, "Do without capitals")};
 }
@@ -302,19 +312,21 @@ void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
   const bool translations = !flags.source.empty() || !flags.pairs.empty();
-  const bool files = !flags.text.empty() || translations || !flags.images.empty() || !flags.sounds.empty();
+  const bool files = !flags.text.empty() || translations || !flags.labelled.empty() || !flags.images.empty() ||
+                     !flags.sounds.empty();
   if (!flags.task.empty() && files)
     throw usage_error("--task: expected no files, because its examples are made up; found a file to learn from");
   if (!flags.task.empty()) return train_task(flags, output);
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
-  if (senses && (!flags.text.empty() || translations))
+  if (senses && (!flags.text.empty() || translations || !flags.labelled.empty()))
     throw usage_error("expected texts, or pictures and sounds; found both");
+  if (flags.masked) return train_masked_language_model(flags, output);
   if (!flags.text.empty()) return train_language_model(flags, output);
   if (translations) return train_translator(flags, output);
-  if (senses) return train_classifier(flags, output);
+  if (senses || !flags.labelled.empty()) return train_classifier(flags, output);
   throw usage_error(
-      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER, "
-      "--sounds FOLDER or --task NAME; found none of them");
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --labelled FILE, "
+      "--images FOLDER, --sounds FOLDER or --task NAME; found none of them");
 }
 
 }  // namespace
@@ -324,6 +336,7 @@ void add_train(CLI::App& program) {
       add_command(program, "train",
                   "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
                   "qkv train --text FILE --out mine --seconds 600\n"
+                  "  qkv train --text FILE --masked --out masked\n"
                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
                   "  qkv train --images FOLDER --out pictures\n"
                   "  qkv train --task addition --out sum");

@@ -1,8 +1,6 @@
 // qkv translate: a trained model says texts in another language.
 #include <fmt/format.h>
 
-#include <chrono>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,14 +8,11 @@
 #include "apps/cli/attention_page.h"
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
-#include "qkv/generate/bleu.h"
-#include "qkv/generate/translate.h"
+#include "apps/cli/text_input.h"
+#include "apps/cli/translating.h"
 #include "qkv/io/text_file.h"
-#include "qkv/io/utf8.h"
 #include "qkv/tokens/training.h"
-#include "qkv/tokens/unicode.h"
 #include "qkv/train/run_folder.h"
-#include "qkv/train/translator.h"
 
 namespace qkv::cli {
 namespace {
@@ -29,81 +24,6 @@ struct translate_options {
   bool align = false;
   std::string html, svg, png;
 };
-
-std::vector<std::string> lines_from_standard_input() {
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(std::cin, line);) lines.push_back(line);
-  return lines;
-}
-
-std::vector<std::string> texts_of(const translate_options& options) {
-  auto texts = !options.texts.empty()  ? options.texts
-               : !options.file.empty() ? lines_of(read_text(options.file))
-                                       : lines_from_standard_input();
-  if (texts.empty()) throw usage_error("expected texts to translate, as arguments, with --file or on standard input; found none");
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (const auto valid = valid_utf8_length(texts[i]); valid < texts[i].size())
-      throw usage_error(fmt::format("expected texts in UTF-8; found another byte at column {} of line {}", valid + 1, i + 1));
-  }
-  return texts;
-}
-
-/// Tokens of every text; one that is longer than the model's context is refused by its line.
-std::vector<std::vector<std::int32_t>> tokens_of(const translator& t, const std::vector<std::string>& texts) {
-  auto tokens = t.source.encode_each(texts);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (long(tokens[i].size()) < t.model->context()) continue;
-    throw usage_error(fmt::format("expected texts of at most {} tokens, the context of this model; found {} in line {} "
-                                  "(divide it into sentences)",
-                                  t.model->context() - 1, tokens[i].size(), i + 1));
-  }
-  return tokens;
-}
-
-struct translated {
-  std::vector<std::string> said;
-  std::vector<translation> raw;
-  double seconds = 0;
-};
-
-/// An empty line stays empty.
-translated translate_all(const translator& t, const std::vector<std::vector<std::int32_t>>& tokens,
-                         translation_options how, bool shows_progress) {
-  how.begin = t.frame().begin;
-  how.end = t.frame().end;
-  std::vector<std::vector<std::int32_t>> full;
-  for (const auto& text : tokens)
-    if (!text.empty()) full.push_back(text);
-  const auto start = std::chrono::steady_clock::now();
-  const auto raw = translate(*t.model, full, how, [&](long done) {
-    if (shows_progress) fmt::print(stderr, "\r{} of {} lines", done, full.size()), std::fflush(stderr);
-  });
-  if (shows_progress) fmt::print(stderr, "\r\x1b[K");
-  translated all;
-  all.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  for (std::size_t i = 0, next = 0; i < tokens.size(); ++i) {
-    all.raw.push_back(tokens[i].empty() ? translation{} : raw[next++]);
-    all.said.push_back(t.target.decode(all.raw.back().tokens));
-  }
-  return all;
-}
-
-std::string in_lower_case(const std::string& line) {
-  std::string out;
-  for (std::size_t at = 0; at < line.size();) tokens::append_lower_case(out, next_code_point(line, at));
-  return out;
-}
-
-nlohmann::ordered_json scores_of(const std::vector<std::string>& said, const std::vector<std::string>& meant) {
-  const auto divided = [](const std::vector<std::string>& lines, bool lower) {
-    std::vector<std::string> out;
-    for (const std::string& line : lines) out.push_back(tokenised_13a(lower ? in_lower_case(line) : line));
-    return out;
-  };
-  return {{"bleu", bleu(divided(said, false), divided(meant, false)).bleu},
-          {"bleu_lower_case", bleu(divided(said, true), divided(meant, true)).bleu},
-          {"chrf", chrf(said, meant)}};
-}
 
 /// Pictures of the first text's cross-attention: every head of every layer.
 void draw(const translate_options& options, const translator& t, const std::string& text,
@@ -120,15 +40,15 @@ void draw(const translate_options& options, const translator& t, const std::stri
 void run(const translate_options& options, const output_options& output) {
   check(options.how);
   const translator t = load_translator(model_file_at(options.model));
-  const auto texts = texts_of(options);
-  const auto tokens = tokens_of(t, texts);
+  const auto texts = given_texts(options.texts, options.file, "texts to translate");
+  const auto tokens = tokens_of(t.source, t.model->context(), texts);
   std::vector<std::string> meant;
   if (!options.reference.empty()) {
     meant = lines_of(read_text(options.reference));
     if (meant.size() != texts.size())
       throw usage_error(fmt::format("--reference: expected a line for each of the {} texts; found {}", texts.size(), meant.size()));
   }
-  const auto all = translate_all(t, tokens, options.how, !output.quiet && !output.json && is_terminal(stderr));
+  const auto all = translate_all(t, tokens, options.how, output);
   draw(options, t, texts.front(), all.raw.front().tokens);
   if (output.json) {
     nlohmann::ordered_json result{{"model", options.model}, {"beam", options.how.beam}, {"seconds", all.seconds}};

@@ -11,7 +11,8 @@ namespace qkv::cli {
 
 using add_function = void(CLI::App& program);
 // command_NAME.cpp defines add_NAME.
-add_function add_train, add_generate, add_translate, add_classify, add_export, add_attend, add_explain, add_race, add_info;
+add_function add_train, add_generate, add_translate, add_complete, add_classify, add_evaluate, add_export, add_attend,
+    add_explain, add_race, add_tokenize, add_inspect, add_info;
 
 namespace {
 
@@ -49,8 +50,8 @@ int run(int argc, char** argv) {
   program.set_version_flag("--version", version_line(), "Print the version");
   program.require_subcommand(1);
   program.footer("Try:\n  qkv explain \"he likes school\"");
-  for (add_function* add : {add_train, add_generate, add_translate, add_classify, add_export, add_attend, add_explain,
-                            add_race, add_info})
+  for (add_function* add : {add_train, add_generate, add_translate, add_complete, add_classify, add_evaluate,
+                            add_export, add_attend, add_explain, add_race, add_tokenize, add_inspect, add_info})
     add(program);
   try {
     program.parse(argc, argv);

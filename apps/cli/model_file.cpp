@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "apps/cli/command.h"
 #include "qkv/io/utf8.h"
 #include "qkv/train/run_folder.h"
@@ -25,23 +27,46 @@ void check_characters(const character_vocabulary& vocabulary, const std::string&
 
 }  // namespace
 
-character_model load_character_model(const std::filesystem::path& path) {
-  checkpoint loaded = load_checkpoint(model_file_at(path));
-  auto vocabulary = [&] {
-    try {
-      return character_vocabulary::from_json(loaded.facts.vocabulary);
-    } catch (const std::exception& error) { throw file_error(path.string() + ": " + error.what()); }
-  }();
-  if (vocabulary.size() != loaded.model.config().vocabulary)
-    refuse_file(path, fmt::format("a model of as many tokens as it has characters, {}", vocabulary.size()),
-                std::to_string(loaded.model.config().vocabulary) + " tokens");
-  return {std::move(loaded.model), std::move(vocabulary), std::move(loaded.facts)};
+text_tokens text_tokens_from_json(const std::string& json) {
+  tokenizer all = tokenizer::from_json(json);
+  const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object() || object.value("type", "") != "characters") return {std::move(all)};
+  return {std::move(all), character_vocabulary::from_json(json)};
 }
 
-std::vector<std::int32_t> encode(const character_vocabulary& vocabulary, const std::string& option,
-                                 const std::string& text) {
-  check_characters(vocabulary, option, checked_text(option, text));
-  return vocabulary.encode(text);
+language_model load_language_model(const std::filesystem::path& path) {
+  checkpoint loaded = load_checkpoint(model_file_at(path));
+  text_tokens tokens = [&] {
+    try {
+      return text_tokens_from_json(loaded.facts.vocabulary);
+    } catch (const std::exception& error) { throw file_error(path.string() + ": " + error.what()); }
+  }();
+  const long size = tokens.all.vocabulary_size();
+  if (size != loaded.model.config().vocabulary)
+    refuse_file(path, fmt::format("a model of as many tokens as its vocabulary has, {}", size),
+                std::to_string(loaded.model.config().vocabulary) + " tokens");
+  return {std::move(loaded.model), std::move(tokens), std::move(loaded.facts)};
+}
+
+std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, const std::string& text) {
+  checked_text(option, text);
+  if (tokens.characters) check_characters(*tokens.characters, option, text);
+  auto encoded = tokens.all.encode(text);
+  if (encoded.empty())
+    throw usage_error(fmt::format("{}: expected a text of at least one token ({}); found none in \"{}\"", option,
+                                  tokens.all.in_words(), visible(text, look::unicode)));
+  return encoded;
+}
+
+std::filesystem::path released_model(const std::string& name) {
+  std::error_code none;
+  std::filesystem::path folder = std::filesystem::current_path(none);
+  for (std::filesystem::path above = std::filesystem::read_symlink("/proc/self/exe", none);;
+       folder = above = above.parent_path()) {
+    if (const auto file = folder / "models" / name; std::filesystem::exists(file, none)) return file;
+    if (above == above.parent_path()) break;
+  }
+  throw usage_error(fmt::format("expected --model FILE, or models/{} where the program runs; found neither", name));
 }
 
 std::string parameters_in_words(long parameters) {

@@ -42,11 +42,12 @@ token_range tokens_that_fit(const std::vector<std::string>& labels, std::size_t 
 std::string picture_of_heads(const attention_map& map, const head_choice& choice, long query, look how, int columns) {
   constexpr int before = 18, words = 22;
   const auto labels = labels_of(map.keys, how);
+  const long own_place = map.two_texts ? -1 : map.own_key(query);
   const auto [first, end] =
-      tokens_that_fit(labels, std::size_t(map.own_key(query)), std::max(columns - before - words, 16));
+      tokens_that_fit(labels, std::size_t(std::max(own_place, 0L)), std::max(columns - before - words, 16));
   std::string text = std::string(before, ' '), marks = text;
   for (std::size_t s = first; s < end; ++s) {
-    const bool own = long(s) == map.own_key(query);
+    const bool own = long(s) == own_place;
     text += own ? bold(labels[s], how) : labels[s];
     marks += left_aligned(own ? "^" : "", columns_of(labels[s]));
   }
@@ -62,7 +63,7 @@ std::string picture_of_heads(const attention_map& map, const head_choice& choice
       picture += "  " + dim(kind_of(statistics_of(map, layer, head), how), how) + "\n";
     }
   }
-  return picture + marks + "\n";
+  return map.two_texts ? picture : picture + marks + "\n";
 }
 
 std::string picture_of_matrix(const attention_map& map, long layer, long head, look how, int columns) {

@@ -22,15 +22,16 @@ const std::vector<belonging>& belongings() {
       {{"--mixer", "--taps", "--window", "--positions", "--position-range", "--key-heads", "--shared-projections",
         "--query-context", "--adapted-keys"},
        {"--text", "--task"}},
-      {{"--field"}, {"--text"}},
-      {{"--tokens", "--vocabulary", "--separate-vocabularies", "--lower-case"}, {"--source", "--pairs"}},
+      {{"--field", "--masked"}, {"--text"}},
+      {{"--tokens", "--vocabulary", "--lower-case"}, {"--text", "--source", "--pairs", "--labelled"}},
+      {{"--separate-vocabularies"}, {"--source", "--pairs"}},
       {{"--batch-tokens", "--alignment", "--cell"}, {"--source", "--pairs", "--task"}},
       {{"--source-field", "--target-field"}, {"--pairs"}},
       {{"--skip-bad-lines"}, {"--source", "--pairs", "--field"}},
-      {{"--context"}, {"--text", "--source", "--pairs", "--task"}},
-      {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds", "--task"}},
+      {{"--context"}, {"--text", "--source", "--pairs", "--labelled", "--task"}},
+      {{"--label-smoothing"}, {"--source", "--pairs", "--labelled", "--images", "--sounds", "--task"}},
       {{"--picture-size", "--patch", "--flip"}, {"--images"}},
-      {{"--classes"}, {"--images", "--sounds"}}};
+      {{"--classes"}, {"--images", "--sounds", "--labelled"}}};
   return all;
 }
 
@@ -62,7 +63,7 @@ bool has_meaning(const CLI::App& command, const std::string& option) {
 }
 
 void check_belongings(const CLI::App& command) {
-  names found{"--text", "--source", "--pairs", "--images", "--sounds", "--task"};
+  names found{"--text", "--source", "--pairs", "--labelled", "--images", "--sounds", "--task"};
   std::erase_if(found, [&](const std::string& name) { return !is_given(command, name); });
   if (found.empty()) return;
   for (const belonging& some : belongings())

@@ -3,72 +3,13 @@
 
 #include <algorithm>
 
-#include "apps/cli/classifier_data.h"
+#include "apps/cli/lessons.h"
 #include "apps/cli/model_file.h"
-#include "apps/cli/train_flags.h"
 #include "qkv/train/classification.h"
 #include "qkv/train/classifier.h"
 
 namespace qkv::cli {
 namespace {
-
-/// What is learned from, validated on and tested on, and how a model reads it.
-struct lessons {
-  std::unique_ptr<labelled_examples> learn, validate, test;
-  classifier_senses senses;
-  long tokens = 1;          // of the longest example, with the class token
-  picture_folder pictures;  // whose examples pairs are made of
-  sound_folder sounds;
-};
-
-/// Two of four questions are about pairs; each picture and each sound comes up by itself once an epoch.
-void make_pairs(lessons& all) {
-  constexpr long questions_held_out = 2000;
-  if (all.pictures.classes != all.sounds.classes)
-    throw usage_error(
-        fmt::format("--images and --sounds: expected the same classes; found {} ({}, ...) and {} ({}, ...)",
-                    all.pictures.classes.size(), all.pictures.classes.front(), all.sounds.classes.size(),
-                    all.sounds.classes.front()));
-  const long most = std::max(all.pictures.learn->size(), all.sounds.learn->size());
-  all.learn = std::make_unique<matching_pairs>(*all.pictures.learn, *all.sounds.learn, matching_pairs::all, 4 * most,
-                                               random_stream{1, 0});
-  const auto pairs_of = [&](const labelled_examples& seen, const labelled_examples& heard, std::uint64_t seed) {
-    return std::make_unique<matching_pairs>(seen, heard, matching_pairs::pairs_only, questions_held_out,
-                                            random_stream{seed, 0});
-  };
-  all.validate = pairs_of(*all.pictures.validate, *all.sounds.validate, 3);
-  all.test = pairs_of(*all.pictures.test, *all.sounds.test, 2);
-}
-
-lessons read_lessons(const train_flags& flags) {
-  lessons all;
-  const bool see = !flags.images.empty(), hear = !flags.sounds.empty();
-  if (see) {
-    all.pictures =
-        read_picture_folder(flags.images, flags.validation_images, flags.picture_size, flags.patch, flags.flip);
-    all.senses = {all.pictures.classes, all.pictures.how, all.senses.sound};
-    all.tokens += all.pictures.how.tokens();
-  }
-  if (hear) {
-    all.sounds = read_sound_folder(flags.sounds, flags.validation_sounds);
-    all.senses = {all.sounds.classes, all.senses.picture, all.sounds.how};
-    all.tokens += all.sounds.how.tokens();
-  }
-  if (see && hear) {
-    make_pairs(all);
-  } else {
-    all.learn = std::move(see ? all.pictures.learn : all.sounds.learn);
-    all.validate = std::move(see ? all.pictures.validate : all.sounds.validate);
-    all.test = std::move(see ? all.pictures.test : all.sounds.test);
-  }
-  if (!flags.classes.empty() && flags.classes.size() != all.senses.classes.size())
-    throw usage_error(
-        fmt::format("--classes: expected {} names; found {}", all.senses.classes.size(), flags.classes.size()));
-  if (!flags.classes.empty()) all.senses.classes = flags.classes;
-  if (see && hear)
-    for (const char* answer : {"different", "same"}) all.senses.classes.push_back(answer);
-  return all;
-}
 
 encoder_config config_for(const train_flags& flags, const lessons& all) {
   encoder_config config;
@@ -76,6 +17,7 @@ encoder_config config_for(const train_flags& flags, const lessons& all) {
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   config.classes = long(all.senses.classes.size());
   config.context = all.tokens;
+  if (all.senses.text) config.vocabulary = all.senses.text->vocabulary_size();
   if (all.senses.picture) config.patch_width = all.senses.picture->patch_width();
   if (all.senses.sound) config.frame_width = all.senses.sound->frame_width();
   return config;
@@ -142,8 +84,9 @@ std::string sample_of(const classifier& c, const lessons& all, long tokens) {
 }  // namespace
 
 void train_classifier(const train_flags& flags, const output_options& output) {
-  const lessons all = read_lessons(flags);
   training_run run(flags.run, output);
+  const classifier_senses old = run.resumed() ? load_classifier(run.resumed()->model()).senses : classifier_senses{};
+  const lessons all = read_lessons(flags, run.resumed() && old.text ? &old : nullptr);
   classifier c = run.resumed() ? resumed(run, *run.resumed(), all) : fresh(flags, run, all);
   training_options& training = c.facts.training;
   const long tenth = std::clamp(training.steps / 10, 1L, 1000L);

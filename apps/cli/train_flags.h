@@ -36,19 +36,21 @@ struct train_flags {
   // A text to continue.
   std::string text;
   std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
+  bool masked = false;  ///< to fill its holes instead
   decoder_config language_model;  ///< what it is made of, beside its sizes
   bool positions_given = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string pairs, validation_pairs;  ///< both in one file
   std::string source_field = "source", target_field = "target";
-  std::string tokens = "bpe";
+  std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;
   bool recurrent = false;  ///< a recurrent translator in place of a transformer
   alignment_kind alignment = alignment_kind::additive;
   recurrent_cell cell = recurrent_cell::gru;
+  std::string labelled;  ///< texts to tell apart, a line each: the class, a tab, the text
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
   std::string images, sounds, validation_images, validation_sounds;
   std::vector<std::string> classes;  ///< names in place of the folder's; empty: those
@@ -61,6 +63,7 @@ void train_task(const train_flags& flags, const output_options& output);
 /// A task that is one of translation.
 void train_translator_on(const task& which, const train_flags& flags, const output_options& output);
 void train_language_model(const train_flags& flags, const output_options& output);
+void train_masked_language_model(const train_flags& flags, const output_options& output);
 void train_translator(const train_flags& flags, const output_options& output);
 void train_classifier(const train_flags& flags, const output_options& output);
 

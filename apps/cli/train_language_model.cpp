@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "apps/cli/json_lines.h"
+#include "apps/cli/learned_tokenizer.h"
+#include "apps/cli/spoken_text.h"
 #include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
@@ -11,17 +13,37 @@
 namespace qkv::cli {
 namespace {
 
+/// What the text is cut into, as a checkpoint keeps it.
+std::string vocabulary_for(const train_flags& flags, const std::string& text) {
+  const std::string& kind = flags.tokens;
+  if (kind.empty() || kind == "characters") return character_vocabulary(text).to_json();
+  return learned_tokenizer({.kind = kind, .vocabulary = flags.vocabulary, .lower_case = flags.lower_case},
+                           std::span(&text, 1), {})
+      .to_json();
+}
+
 decoder_beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
   decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
-  return fresh_decoder(config, character_vocabulary(text), run.fresh_options({.checkpoint_every = 500}, 0));
+  return fresh_decoder(config, vocabulary_for(flags, text), run.fresh_options({.checkpoint_every = 500}, 0));
 }
 
-std::string sample_of(const character_model& m, const std::vector<std::int32_t>& tokens, long count) {
-  const std::vector<std::int32_t> prompt =
-      m.vocabulary.contains(U'\n') ? m.vocabulary.encode("\n") : std::vector{tokens.front()};
-  return m.vocabulary.decode(generate(m.model, prompt, {.tokens = count, .sampling = {.temperature = 0.8}, .stop = {}}));
+std::string sample_of(const language_model& m, const std::vector<std::int32_t>& tokens, long count) {
+  const bool knows_lines = !m.tokens.characters || m.tokens.characters->contains(U'\n');
+  auto prompt = knows_lines ? m.tokens.all.encode("\n") : std::vector<std::int32_t>{};
+  if (prompt.empty()) prompt = {tokens.front()};
+  const auto written = generate(m.model, prompt, {.tokens = count, .sampling = {.temperature = 0.8}, .stop = {}});
+  return spoken(m.tokens.all, written, prompt);
+}
+
+/// "letter.txt: 6000 characters, 42 different".
+std::string in_words(const std::string& name, const language_model& m, const std::vector<std::int32_t>& tokens,
+                     const std::string& text) {
+  if (m.tokens.characters)
+    return fmt::format("{}: {} characters, {} different", name, tokens.size(), m.tokens.characters->size());
+  return fmt::format("{}: {} tokens ({}), {:.2f} bytes each", name, tokens.size(), m.tokens.all.in_words(),
+                     double(text.size()) / double(tokens.size()));
 }
 
 }  // namespace
@@ -31,7 +53,7 @@ void train_language_model(const train_flags& flags, const output_options& output
       flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
   training_run run(flags.run, output);
   auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
-  const auto tokens = encode(state.vocabulary, flags.text, text);
+  const auto tokens = encode(state.tokens, flags.text, text);
   const language_modelling task(state.model, tokens, state.facts.training);
   const auto& config = state.model.config();
   const auto name = std::filesystem::path(flags.text).filename().string();
@@ -39,8 +61,7 @@ void train_language_model(const train_flags& flags, const output_options& output
              .training = state.facts.training,
              .state = std::move(training_state),
              .step = state.facts.step,
-             .described = fmt::format("{}: {} characters, {} different\nmodel: {}", name, tokens.size(),
-                                      state.vocabulary.size(), in_words(state.model)),
+             .described = fmt::format("{}\nmodel: {}", in_words(name, state, tokens, text), in_words(state.model)),
              .save =
                  [&](const std::filesystem::path& path, const training_facts& facts, const named_tensors& more) {
                    save_decoder(path, state, facts, more);

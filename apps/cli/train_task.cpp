@@ -41,7 +41,7 @@ decoder_config config_for(const train_flags& flags, const decoder_config& recipe
 
 decoder_beginning resumed(const training_run& run, const character_vocabulary& vocabulary, long longest) {
   decoder_beginning old = resumed_decoder(run, *run.resumed());
-  if (old.state.vocabulary != vocabulary || old.state.model.config().context < longest)
+  if (old.state.tokens.characters != vocabulary || old.state.model.config().context < longest)
     throw usage_error("--resume: expected the task and the length that the run began with; found others");
   return old;
 }
@@ -55,14 +55,15 @@ std::string shortened(const std::string& text, const character_vocabulary& vocab
 }
 
 /// The first questions of a few examples, and what the model answers.
-std::string sample_of(const character_model& m, std::span<const task_example> examples, long tokens) {
+std::string sample_of(const language_model& m, std::span<const task_example> examples, long tokens) {
+  const character_vocabulary& vocabulary = *m.tokens.characters;
   std::string out;
   for (const task_example& example : examples.first(std::min(examples.size(), std::size_t(tokens / 50 + 1)))) {
     const auto& [given, answer] = example.front();
-    const long count = long(m.vocabulary.encode(answer).size());
-    const std::string said = m.vocabulary.decode(
-        generate(m.model, m.vocabulary.encode(given), {.tokens = count, .sampling = {.temperature = 0}, .stop = {}}));
-    out += fmt::format("{} -> {}{}\n", shortened(given, m.vocabulary), visible(said, look::unicode),
+    const long count = long(vocabulary.encode(answer).size());
+    const std::string said = vocabulary.decode(
+        generate(m.model, vocabulary.encode(given), {.tokens = count, .sampling = {.temperature = 0}, .stop = {}}));
+    out += fmt::format("{} -> {}{}\n", shortened(given, vocabulary), visible(said, look::unicode),
                        said == answer ? "" : fmt::format("   (expected {})", visible(answer, look::unicode)));
   }
   return out;
@@ -79,7 +80,7 @@ void train_decoder_on(const task& which, const train_flags& flags, const output_
   training_run run(flags.run, output);
   auto [state, training_state] =
       run.resumed() ? resumed(run, vocabulary, longest)
-                    : fresh_decoder(config_for(flags, recipe.model, longest), vocabulary,
+                    : fresh_decoder(config_for(flags, recipe.model, longest), vocabulary.to_json(),
                                     run.fresh_options(recipe.training, 0));
   const training_options& training = state.facts.training;
   const answer_task task(

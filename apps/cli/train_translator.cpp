@@ -1,8 +1,10 @@
 // qkv train --source --target, and tasks for translators: a model learns to say texts otherwise.
 #include <fmt/format.h>
 
+#include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/parallel_lines.h"
+#include "apps/cli/spoken_text.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/translate.h"
 #include "qkv/tasks/task.h"
@@ -23,9 +25,10 @@ struct translation_lessons {
 };
 
 tokenizer tokenizer_for(const train_flags& flags, std::span<const std::string> texts) {
-  if (flags.tokens == "words")
-    return train_words(texts, {.largest_vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
-  return train_byte_level_bpe(texts, {.vocabulary = flags.vocabulary, .lower_case = flags.lower_case});
+  return learned_tokenizer({.kind = flags.tokens.empty() ? "bpe" : flags.tokens,
+                            .vocabulary = flags.vocabulary,
+                            .lower_case = flags.lower_case},
+                           texts, usual_special_tokens());
 }
 
 std::pair<tokenizer, tokenizer> tokenizers_for(const train_flags& flags, const translation_lessons& lessons) {
@@ -126,7 +129,7 @@ std::string sample_of(const translator& t, const parallel_lines& lines, long tok
                               {.longest = 60, .begin = t.frame().begin, .end = t.frame().end});
   std::string out;
   for (std::size_t i = 0; i < count; ++i)
-    out += fmt::format("{}\n  -> {}\n", texts[i], t.target.decode(said[i].tokens));
+    out += fmt::format("{}\n  -> {}\n", texts[i], spoken(t.target, said[i].tokens));
   return out;
 }
 

@@ -35,18 +35,22 @@ int open_for_reading(const std::filesystem::path& path) {
 input_file::input_file(std::filesystem::path path, std::string expected)
     : path_(std::move(path)), expected_(std::move(expected)), file_(open_for_reading(path_)) {
   if (!file_.is_open()) refuse(found_instead(errno));
-  struct stat status {};
-  if (fstat(file_.number(), &status) != 0) refuse(found_instead(errno));
-  if (S_ISDIR(status.st_mode)) refuse(found_instead(EISDIR));
+  if (S_ISDIR(status().st_mode)) refuse(found_instead(EISDIR));
 }
 
 void input_file::refuse(const std::string& found) const { refuse_file(path_, expected_, found); }
 
-std::uint64_t input_file::size() const {
+struct stat input_file::status() const {
   struct stat status {};
   if (fstat(file_.number(), &status) != 0) refuse(found_instead(errno));
-  if (!S_ISREG(status.st_mode)) refuse("a pipe or a device, whose size is not known");
-  return std::uint64_t(status.st_size);
+  return status;
+}
+
+bool input_file::is_regular() const { return S_ISREG(status().st_mode); }
+
+std::uint64_t input_file::size() const {
+  if (!is_regular()) refuse("a pipe or a device, whose size is not known");
+  return std::uint64_t(status().st_size);
 }
 
 void input_file::read(void* to, std::uint64_t count, std::uint64_t offset) const {

@@ -8,9 +8,7 @@
 
 namespace qkv {
 
-std::string read_text(const std::filesystem::path& path) {
-  const input_file file(path, "a text in UTF-8");
-  std::string text = file.read_all();
+std::string_view checked_text(const input_file& file, std::string_view text) {
   if (text.empty()) file.refuse("an empty file");
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     file.refuse("a NUL byte at byte " + std::to_string(nul) + ", as binary files and UTF-16 have; save it as UTF-8");
@@ -19,8 +17,15 @@ std::string read_text(const std::filesystem::path& path) {
     file.refuse("bytes that are not UTF-8 at byte " + std::to_string(valid) + "; save it as UTF-8");
   }
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   if (text.empty()) file.refuse("nothing but a byte order mark");
+  return text;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  const input_file file(path, "a text in UTF-8");
+  std::string text = file.read_all();
+  text.erase(0, text.size() - checked_text(file, text).size());
   return text;
 }
 

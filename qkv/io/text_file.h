@@ -11,6 +11,10 @@ namespace qkv {
 ///         all, a NUL byte as in binary files, bytes that are not UTF-8)
 std::string read_text(const std::filesystem::path& path);
 
+class input_file;
+/// What is the text of these bytes: all but a byte order mark.   @throws file_error as read_text() does
+std::string_view checked_text(const input_file& file, std::string_view bytes);
+
 /// Replaces the file in one step: its name always holds the old text or the new.  Throws file_error.
 void write_text(const std::filesystem::path& path, std::string_view text);
 

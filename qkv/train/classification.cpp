@@ -64,7 +64,8 @@ double classification_task::validation_loss(long batches) const {
 
 double classification_task::epochs_at(long number) const { return double(number * batch_) / double(learn_.size()); }
 
-classification_score tested(const encoder_classifier& model, const labelled_examples& examples, long count) {
+classification_score tested(const encoder_classifier& model, const labelled_examples& examples, long count,
+                            const std::function<void(long)>& on_done) {
   constexpr long at_once = 64;
   count = count > 0 ? std::min(count, examples.size()) : examples.size();
   classification_score all{0, 0, tensor({model.config().classes, model.config().classes}, dtype::int32)};
@@ -82,6 +83,7 @@ classification_score tested(const encoder_classifier& model, const labelled_exam
       all.confusion.at<std::int32_t>(targets.back(), std::ranges::max_element(row) - row.begin()) += 1;
     }
     all.loss += cross_entropy(logits, as_tensor(std::move(targets))).loss * double(batch);
+    if (on_done) on_done(from + batch);
   }
   for (long k = 0; k < model.config().classes; ++k) all.accuracy += double(all.confusion.at<std::int32_t>(k, k));
   all.loss /= double(count), all.accuracy /= double(count);

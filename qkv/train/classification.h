@@ -1,5 +1,7 @@
 // Learning to tell classes apart.
 #pragma once
+#include <functional>
+
 #include "qkv/models/encoder_classifier.h"
 #include "qkv/ops/cross_entropy.h"
 #include "qkv/train/labelled_examples.h"
@@ -15,8 +17,9 @@ struct classification_score {
   tensor confusion;     ///< [K, K] int32: how often row k was taken for column j
 };
 
-/// @param count  the first so many examples; 0: all
-classification_score tested(const encoder_classifier& model, const labelled_examples& examples, long count = 0);
+/// @param count  the first so many examples; 0: all   @param on_done  is told how many are tested; may be empty
+classification_score tested(const encoder_classifier& model, const labelled_examples& examples, long count = 0,
+                            const std::function<void(long)>& on_done = {});
 
 class classification_task : public learning_task {
  public:

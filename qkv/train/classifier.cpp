@@ -23,6 +23,9 @@ void check_fit(const encoder_config& config, const classifier_senses& senses) {
   const long frames = senses.sound ? senses.sound->frame_width() : 0;
   need(frames == config.frame_width, "pieces of sound of " + std::to_string(config.frame_width) + " numbers",
        std::to_string(frames));
+  const long vocabulary = senses.text ? senses.text->vocabulary_size() : 0;
+  need(vocabulary == config.vocabulary, "a tokenizer of " + std::to_string(config.vocabulary) + " tokens",
+       std::to_string(vocabulary));
 }
 
 // Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
@@ -48,6 +51,9 @@ classifier_senses senses_in(const model_reader& file) {
   senses.classes = classes.get<std::vector<std::string>>();
   if (!file.text("picture").empty()) check(senses.picture.emplace(picture_reading_from_json(file.text("picture"))));
   if (!file.text("sound").empty()) check(senses.sound.emplace(sound_reading_from_json(file.text("sound"))));
+  // Files from before texts say nothing of them.
+  if (file.has_text("tokenizer") && !file.text("tokenizer").empty())
+    senses.text = tokenizer::from_json(file.text("tokenizer"));
   return senses;
 }
 
@@ -60,7 +66,8 @@ void save_classifier(const std::filesystem::path& path, const encoder_classifier
               {{"config", to_json(model.config())},
                {"classes", json(senses.classes).dump()},
                {"picture", senses.picture ? to_json(*senses.picture) : ""},
-               {"sound", senses.sound ? to_json(*senses.sound) : ""}},
+               {"sound", senses.sound ? to_json(*senses.sound) : ""},
+               {"tokenizer", senses.text ? senses.text->to_json() : ""}},
               facts, state);
 }
 

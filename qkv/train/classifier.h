@@ -1,11 +1,12 @@
-// A classifier: a model with the names of its classes and how it reads pictures and sounds, in memory and on disk.
+// A classifier: a model with the names of its classes and how it reads texts, pictures and sounds, in memory and on
+// disk.
 //
 //     const classifier clothes = load_classifier("clothes.safetensors");
 //     const encoder_example shoe{.patches = patches_read(read_image("shoe.png"), *clothes.senses.picture)};
 //     clothes.model.probabilities(clothes.model.join({&shoe, 1}));
 //
-// On disk (qkv/train/model_file.h): format "qkv classifier 1"; classes as a JSON list; picture and sound as JSON, empty
-// where it reads none.
+// On disk (qkv/train/model_file.h): format "qkv classifier 1"; classes as a JSON list; picture and sound as JSON, and
+// tokenizer as tokenizer.json, empty where it reads none.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "qkv/models/encoder_classifier.h"
 #include "qkv/tokens/reading.h"
+#include "qkv/tokens/tokenizer.h"
 #include "qkv/train/model_file.h"
 
 namespace qkv {
@@ -22,6 +24,7 @@ struct classifier_senses {
   std::vector<std::string> classes;
   std::optional<picture_reading> picture = {};
   std::optional<sound_reading> sound = {};
+  std::optional<tokenizer> text = {};
 };
 
 struct classifier {

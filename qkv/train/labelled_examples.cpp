@@ -61,6 +61,15 @@ encoder_example labelled_sounds::changed(long index, random_stream random, std::
               frame_patches(random_masks(frames, changes_.bands, changes_.frames, part(random, 3), draw), how_.frames)};
 }
 
+labelled_texts::labelled_texts(std::vector<std::vector<std::int32_t>> texts, std::vector<std::int32_t> targets)
+    : texts_(std::move(texts)), targets_(std::move(targets)) {
+  if (texts_.size() != targets_.size())
+    refuse("labelled_texts", std::to_string(texts_.size()) + " classes, one for each text",
+           std::to_string(targets_.size()));
+  for (const auto& text : texts_)
+    if (text.empty()) refuse("labelled_texts", "texts of at least one token", "an empty one");
+}
+
 matching_pairs::matching_pairs(const labelled_examples& pictures, const labelled_examples& sounds, questions asked,
                                long count, random_stream random)
     : pictures_(pictures), sounds_(sounds), asked_(asked), count_(count), random_(random) {

@@ -1,4 +1,4 @@
-// What a classifier learns from and is tested on: pictures, sounds, and pairs of the two, by number.
+// What a classifier learns from and is tested on: texts, pictures, sounds, and pairs of these two, by number.
 #pragma once
 #include <vector>
 
@@ -69,6 +69,23 @@ class labelled_sounds : public labelled_examples {
   std::vector<std::int32_t> targets_;
   sound_reading how_;
   sound_changes changes_;
+};
+
+/// Texts as tokens, with their classes.
+class labelled_texts : public labelled_examples {
+ public:
+  /// @throws shape_error where texts and targets differ in number, or a text has no token
+  labelled_texts(std::vector<std::vector<std::int32_t>> texts, std::vector<std::int32_t> targets);
+
+  long size() const override { return long(targets_.size()); }
+  std::int32_t target(long index) const override { return targets_[std::size_t(index)]; }
+  encoder_example example(long index) const override { return {.text = texts_[std::size_t(index)]}; }
+  /// The same: no change of a text is known to leave its class alone.
+  encoder_example changed(long index, random_stream, std::uint64_t) const override { return example(index); }
+
+ private:
+  std::vector<std::vector<std::int32_t>> texts_;
+  std::vector<std::int32_t> targets_;
 };
 
 /// A picture and a sound in one sequence: are they of the same class?  Classes are those of the pictures and the

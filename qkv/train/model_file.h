@@ -45,7 +45,11 @@ class model_reader {
   void expect_format(const std::string& format) const;
   /// What the file says under a name.   @throws file_error where it says nothing
   const std::string& text(const std::string& name) const;
+  /// Whether the file says anything under a name.
+  bool has_text(const std::string& name) const { return file_.metadata.contains(name); }
   training_facts facts() const;
+  /// Everything in the file, as it is stored.
+  const tensor_file& contents() const { return file_; }
 
   /// A weight that must be there in this shape, in float32 where it is stored in 8 bits.   @throws file_error
   tensor weight(const std::string& name, const shape& expected) const;

@@ -7,5 +7,6 @@ namespace qkv::streams {
 inline constexpr std::uint64_t data_order = std::uint64_t(1) << 63;
 inline constexpr std::uint64_t validation = data_order + 1;
 inline constexpr std::uint64_t changes = data_order + 2;  // of examples; the epochs' orders are data_order + 256 epoch
+inline constexpr std::uint64_t masks = data_order + 3;    // of texts to validate on
 
 }  // namespace qkv::streams

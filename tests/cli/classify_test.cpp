@@ -100,6 +100,53 @@ TEST_F(Classify, LearnsWhetherAPictureShowsWhatASoundSays) {
   EXPECT_EQ(answer["probabilities"].size(), 4u);
 }
 
+TEST_F(Classify, EvaluationAgreesWithTrainingAndCountsEveryExample) {
+  const auto held_out = json_of({"evaluate", "--model", eye(), "--images", pictures()});
+  EXPECT_EQ(held_out["examples"], 4);
+  const auto all = json_of({"evaluate", "--model", eye(), "--images", pictures(), "--all"});
+  EXPECT_EQ(all["examples"], 40);
+  long counted = 0;
+  for (const auto& row : all["confusion"])
+    for (const auto& times : row) counted += times.get<long>();
+  EXPECT_EQ(counted, 40);
+  double right = 0;
+  for (const auto& row : all["classes"]) right += row["recall"].get<double>() * row["examples"].get<double>();
+  EXPECT_NEAR(all["accuracy"].get<double>(), right / 40, 1e-9);
+  const finished shown = qkv_program({"evaluate", "--model", ear(), "--sounds", sounds()});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("mistaken most for"));
+  expect_refusal({"evaluate", "--model", eye(), "--sounds", sounds()}, "expected --images");
+  expect_refusal({"evaluate", "--model", eye()}, "expected --images FOLDER, --sounds FOLDER or --labelled FILE");
+}
+
+TEST_F(Classify, AttentionIsDrawnOverPicturesAndSounds) {
+  const std::string picture = pictures() / "left" / "1.png", sound = sounds() / "left_1.wav";
+  const auto seen = json_of({"attend", "--model", eye(), "--image", picture});
+  ASSERT_EQ(seen["senses"].size(), 1u);
+  EXPECT_EQ(seen["senses"][0]["rows"], 2);
+  EXPECT_EQ(seen["senses"][0]["columns"], 2);
+  EXPECT_EQ(seen["senses"][0]["heads"].size(), 8u);
+  for (const auto& head : seen["senses"][0]["heads"]) {
+    double sum = 0;
+    for (const auto& w : head["weights"]) sum += w.get<double>();
+    EXPECT_GT(sum, 0);
+    EXPECT_LE(sum, 1 + 1e-5);  // the rest is on the class token
+  }
+  const finished drawn = qkv_program({"attend", "--model", eye(), "--image", picture, "--png", in_folder("looked.png"),
+                                      "--svg", in_folder("looked.svg"), "--layer", "1"});
+  EXPECT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_THAT(drawn.out, HasSubstr("what it looks at for that, mean of the heads of layer 1"));
+  EXPECT_GT(read_image(in_folder("looked.png")).dim(0), 200);
+  EXPECT_THAT(bytes_of_file(in_folder("looked.svg")), HasSubstr("layer 1 head 4"));
+  const finished heard = qkv_program({"attend", "--model", ear(), "--sound", sound, "--png", in_folder("heard.png")});
+  EXPECT_EQ(heard.code, 0) << heard.err;
+  EXPECT_GT(read_image(in_folder("heard.png")).dim(1), 200);
+  expect_refusal({"attend", "--model", eye()}, "expected --image or --sound");
+  expect_refusal({"attend", "--model", eye(), "--text", "x"}, "found options of models of texts");
+  expect_refusal({"attend", "--model", eye(), "--image", picture, "--layer", "9"}, "--layer: expected 1 to 2");
+  expect_refusal({"attend", "--model", ear(), "--image", picture}, "found one that hears sounds");
+}
+
 TEST_F(Classify, SaysWhatIsWrong) {
   const std::string picture = pictures() / "left" / "1.png", sound = sounds() / "left_1.wav";
   expect_refusal({"classify", "-m", eye()}, "expected --image or --sound; found neither");

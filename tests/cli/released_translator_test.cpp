@@ -25,5 +25,44 @@ TEST(ReleasedTranslator, TranslatesCaptions) {
   EXPECT_EQ(park, "Park");
 }
 
+TEST(ReleasedTranslator, AttentionFindsTheWords) {
+  const auto shown = json_of({"attend", "--model", model, "--source", "Zwei Kinder spielen im Schnee."});
+  EXPECT_THAT(shown["translation"].get<std::string>(), HasSubstr("children"));
+  std::string snow;
+  for (const auto& word : shown["alignment"])
+    if (word["target"] == "snow") snow = word["source"];
+  EXPECT_EQ(snow, "Schnee");
+  for (const auto& head : shown["heads"]) EXPECT_FALSE(head.contains("distance"));
+  const auto given = json_of({"attend", "--model", model, "--source", "Ein Hund rennt.", "--target", "A dog runs."});
+  EXPECT_EQ(given["translation"], "A dog runs.");
+  const temporary_folder folder;
+  const finished page = qkv_program(
+      {"attend", "--model", model, "--source", "Ein Hund rennt.", "--html", folder / "a.html", "--token", "2"});
+  EXPECT_EQ(page.code, 0) << page.err;
+  EXPECT_THAT(page.out, HasSubstr("what each head looks at for the word"));
+  const std::string html = bytes_of_file(folder / "a.html");
+  EXPECT_THAT(html, HasSubstr("Ein Hund rennt. "));
+  EXPECT_THAT(html, testing::Not(HasSubstr("Ein"
+                                           "Hund")));
+  EXPECT_THAT(html, testing::Not(HasSubstr("\"kind\":\"near tokens\"")));
+  expect_refusal({"attend", "--model", model, "--source", "Ein Hund.", "--rollout"}, "expected a language model");
+  expect_refusal({"attend", "--model", model, "--source", "Ein Hund.", "--token", "99"}, "--token: expected 1 to ");
+  expect_refusal({"attend", "--model", model}, "--text");
+}
+
+TEST(ReleasedTranslator, EvaluationTellsLossAndScores) {
+  const temporary_folder folder;
+  put_bytes(folder / "de", "Zwei Kinder spielen im Schnee.\nEin Hund rennt durch den Schnee.\n");
+  put_bytes(folder / "en", "Two children are playing in the snow.\nA dog is running through the snow.\n");
+  const auto good = json_of({"evaluate", "--model", model, "--source", folder / "de", "--target", folder / "en"});
+  EXPECT_LT(good["loss"].get<double>(), 2);
+  EXPECT_GT(good["beam"]["bleu"].get<double>(), 20);
+  EXPECT_GT(good["greedy"]["chrf"].get<double>(), 40);
+  put_bytes(folder / "one", "Two children.\n");
+  expect_refusal({"evaluate", "--model", model, "--source", folder / "de", "--target", folder / "one"},
+                 "expected as many lines");
+  expect_refusal({"evaluate", "--model", model, "--text", folder / "de"}, "expected --source FILE and --target FILE");
+}
+
 }  // namespace
 }  // namespace qkv

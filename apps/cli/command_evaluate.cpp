@@ -1,0 +1,79 @@
+// qkv evaluate: how good a model is on texts, translations, pictures or sounds.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "apps/cli/evaluate_flags.h"
+#include "qkv/train/model_file.h"
+#include "qkv/train/run_folder.h"
+#include "qkv/train/translator.h"
+
+namespace qkv::cli {
+namespace {
+
+/// Says what a model of this kind is evaluated on, where the user gave something else or nothing.
+void expect(bool given, const std::string& kind, const std::string& options) {
+  if (!given) throw usage_error(fmt::format("expected {}, on which {} is evaluated; found none", options, kind));
+}
+
+void run(const evaluate_flags& flags, const output_options& output) {
+  const std::string format = model_reader(model_file_at(flags.model)).format();
+  if (is_translator(format)) {
+    expect(!flags.source.empty(), "a translator", "--source FILE and --target FILE");
+    return evaluate_translator(flags, output);
+  }
+  if (format.starts_with("qkv decoder")) {
+    expect(!flags.text.empty(), "a language model", "--text FILE");
+    return evaluate_language_model(flags, output);
+  }
+  if (format.starts_with("qkv classifier")) {
+    expect(!flags.images.empty() || !flags.sounds.empty() || !flags.labelled.empty(), "a classifier",
+           "--images FOLDER, --sounds FOLDER or --labelled FILE");
+    return evaluate_classifier(flags, output);
+  }
+  throw usage_error(
+      fmt::format("--model: expected a language model, a translator or a classifier; found \"{}\"", format));
+}
+
+void add_data(CLI::App& command, evaluate_flags& flags) {
+  CLI::Option* text = command.add_option("--text", flags.text, "A text in UTF-8, for a language model");
+  command.add_flag("--held-out", flags.held_out, "Only the text's last tenth, which `qkv train` validates on")
+      ->needs(text);
+  command
+      .add_option("--stride", flags.stride,
+                  "Tokens from one window of the context to the next; fewer give every token more to look back on; "
+                  "none: the context")
+      ->check(CLI::Range(1L, 1L << 20))
+      ->needs(text);
+  CLI::Option* source = command.add_option("--source", flags.source, "Texts, one a line, for a translator");
+  CLI::Option* target = command.add_option("--target", flags.target, "Their translations, line by line");
+  source->needs(target)->excludes(text);
+  target->needs(source);
+  command.add_option("--beam", flags.beam, "Hypotheses that beam search follows at a time")
+      ->check(CLI::Range(1L, 1024L))
+      ->capture_default_str();
+  command.add_option("--images", flags.images, "Pictures, for a classifier: a folder as `qkv train --images` takes it");
+  command.add_option("--sounds", flags.sounds, "Sounds, for a classifier: a folder as `qkv train --sounds` takes it");
+  command.add_option("--labelled", flags.labelled,
+                     "Texts with classes, for a classifier: a file as `qkv train --labelled` takes it");
+  command.add_flag("--all", flags.all, "For a classifier: not only what `qkv train` holds out");
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& program) {
+  CLI::App& command = add_command(program, "evaluate", "Say how good a model is: its loss, and how often it is right",
+                                  "qkv evaluate --model models/shakespeare.safetensors --text FILE\n"
+                                  "  qkv evaluate --model models/de-en.safetensors --source test.de --target test.en\n"
+                                  "  qkv evaluate --model out/pictures --images FOLDER");
+  const auto flags = std::make_shared<evaluate_flags>();
+  const auto output = std::make_shared<output_options>();
+  command.add_option("-m,--model", flags->model, "A model's file, or the folder of its training run")->required();
+  add_data(command, *flags);
+  output->add_style(command);
+  output->add_quiet(command);
+  output->add_json(command);
+  command.callback([flags, output] { run(*flags, *output); });
+}
+
+}  // namespace qkv::cli

@@ -1,0 +1,17 @@
+// Texts as commands are given them: as arguments, in a file, or on standard input.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace qkv::cli {
+
+/// All of standard input, without the line end that closes it.
+/// @throws usage_error where it is a terminal, empty or not UTF-8, which says that `what` was expected
+std::string text_from_standard_input(const std::string& what);
+
+/// The arguments, or the lines of the file, or those of standard input: at least one.
+/// @param file  a name, or empty   @throws usage_error where there is none, or one is not UTF-8; file_error
+std::vector<std::string> given_texts(const std::vector<std::string>& arguments, const std::string& file,
+                                     const std::string& what);
+
+}  // namespace qkv::cli

@@ -1,0 +1,51 @@
+#include "qkv/train/masked_model.h"
+
+namespace qkv {
+namespace {
+
+constexpr auto format = "qkv masked language model 1";
+
+// Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
+void check_sizes(const model_reader& file, const encoder_config& c) {
+  file.weight("tokens.weight", {c.vocabulary, c.width});
+  file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.down.weight", {c.width, c.hidden_width()});
+  if (c.positions == nn::position_kind::learned) return void(file.weight("positions.weight", {c.context, c.width}));
+  // Fixed positions are not stored.
+  if (double(c.context) * double(c.width) > double(1 << 24))
+    refuse("masked language model", "a context and a width whose product is at most 2^24",
+           std::to_string(c.context) + " and " + std::to_string(c.width));
+}
+
+}  // namespace
+
+masking_options masking_for(const tokenizer& tokens) {
+  std::int32_t first_word = 0;
+  for (const std::int32_t special : tokens.special_ids()) first_word = std::max(first_word, special + 1);
+  return {.mask = tokens.special(mask_token), .first_word = first_word};
+}
+
+void save_masked_model(const std::filesystem::path& path, const masked_language_model& model, const tokenizer& tokens,
+                       const training_facts& facts, const named_tensors& state) {
+  write_model(path, format, nn::parameters_of(model),
+              {{"config", to_json(model.config())}, {"tokenizer", tokens.to_json()}}, facts, state);
+}
+
+masked_model load_masked_model(const std::filesystem::path& path) {
+  const model_reader file(path);
+  file.expect_format(format);
+  return file.in_this_file([&]() -> masked_model {
+    const encoder_config config = encoder_config_from_json(file.text("config"));
+    check(config);
+    check_sizes(file, config);
+    tokenizer tokens = tokenizer::from_json(file.text("tokenizer"));
+    masking_for(tokens);
+    if (tokens.vocabulary_size() != config.vocabulary)
+      refuse("masked language model", "a tokenizer of " + std::to_string(config.vocabulary) + " tokens",
+             std::to_string(tokens.vocabulary_size()));
+    masked_language_model model(config);
+    file.load(nn::parameters_of(model));
+    return {std::move(model), std::move(tokens), file.facts(), file.training_state()};
+  });
+}
+
+}  // namespace qkv
