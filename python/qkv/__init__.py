@@ -24,7 +24,19 @@ from .graph import Graph, graph_attention, graph_attention_backward
 from .inputs import Quantised, quantise
 from .linear import LinearGradients, linear_attention, linear_attention_backward
 from .lookups import Parameter, Table
-from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
+from .parts import (
+    Alignment,
+    Dropout,
+    Mask,
+    Part,
+    Scale,
+    Score,
+    Sequences,
+    Similarity,
+    Weighting,
+    additive_bias,
+    dense_mask,
+)
 from .picture import Picture, show
 from .ready import (
     additive,

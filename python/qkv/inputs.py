@@ -175,7 +175,7 @@ def quantise(x):
 
     >>> import numpy, qkv
     >>> x = qkv.quantise(numpy.array([[[[1.0, -0.5, 0.25]]]], numpy.float32))
-    >>> x.values.tolist(), float(x.scales[0, 0, 0] * 127)
+    >>> x.values.tolist(), round(float(x.scales[0, 0, 0]) * 127, 6)
     ([[[[127, -64, 32]]]], 1.0)
     """
     x = _four_axes(real_array(x, "x"), "x", "BSGD")

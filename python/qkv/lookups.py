@@ -27,7 +27,9 @@ def as_numpy(x, name="array"):
     try:
         array = numpy.asarray(x)
     except ValueError:
-        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length") from None
+        array = None
+    if array is None or (array.dtype == object and any(isinstance(row, (list, tuple)) for row in array.flat)):
+        raise ValueError(f"qkv: expected {name} as an array; found a list whose rows differ in length")
     return array if array.size else array.astype(numpy.int64)
 
 
@@ -114,8 +116,8 @@ class Parameter:
     axes, so that a wrong size is refused with what was expected.
     """
 
-    def __init__(self, values, name="parameter", letters="", *, axes=None):
-        self.source, self.name, self.letters, self._axes = values, name, letters, axes
+    def __init__(self, values, name="parameter", letters=""):
+        self.source, self.name, self.letters, self._axes = values, name, letters, None
         self._given = values if hasattr(values, "__dlpack__") else _numbers(values, name)
         found = self._read()
         if not is_real(found.dtype):
@@ -150,7 +152,10 @@ class Parameter:
 
     def with_axes(self, axes, name, letters):
         """The same numbers in another shape of as many."""
-        return Parameter(self._given, name, letters, axes=axes)
+        reshaped = Parameter(self._given, name, letters)
+        reshaped.source, reshaped._axes = self.source, axes
+        reshaped._take(reshaped._read())
+        return reshaped
 
     def __repr__(self):
         return f"parameter({'x'.join(map(str, self.shape))}, name={self.name!r})"
@@ -159,7 +164,14 @@ class Parameter:
         return _entry(self, "learned_entry", indices)
 
     def __reduce__(self):
-        return Parameter, (self.values, self.name, self.letters)
+        # The array itself, so that a module and its parts still share it when both are copied or pickled.
+        shared = isinstance(self._given, numpy.ndarray) or getattr(self._given, "is_leaf", False)
+        return _made_again, (self._given if shared else self.values, self.name, self.letters, self._axes)
+
+
+def _made_again(given, name, letters, axes):
+    made = Parameter(given, name, letters)
+    return made if axes is None else made.with_axes(axes, name, letters)
 
 
 def _is_same_memory(values, found):
@@ -262,12 +274,13 @@ def entry_of_tensor(tensor, indices):
 
 def learned_number(tensor):
     """A tensor of one number and no axes that requires gradients, as a learned value."""
-    return _learned(tensor, "a captured number", (1,))[0]
+    return _learned(tensor, "a captured number")[0]
 
 
-def _learned(tensor, name, axes=None):
+def _learned(tensor, name):
     if id(tensor) not in _seen:
-        _seen[id(tensor)] = Parameter(tensor, name, axes=axes), tensor
+        found = Parameter(tensor, name)
+        _seen[id(tensor)] = found if found.shape else found.with_axes((1,), name, ""), tensor
     return _seen[id(tensor)][0]
 
 

@@ -277,5 +277,5 @@ def additive_bias(values):
     axes = four_axes(given.values, "additive bias").shape
     name = given.name if given.name != "parameter" else "additive bias"
     flat = given.with_axes(axes, name, "B|1 H|1 T|1 S")
-    flat.source, flat.stands_for = given.source, values
+    flat.stands_for = values
     return Score(Real("score") + flat[_index_by_place(flat.values)]).named(f"additive_bias({'x'.join(map(str, axes))})")

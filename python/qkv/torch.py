@@ -75,6 +75,13 @@ class _SecondBackward(torch.autograd.Function):
         )
 
 
+def _not_compiled(function):
+    """torch.compile leaves the function as it is and goes on around it: it cannot look into the engine."""
+    disable = getattr(getattr(torch, "compiler", None), "disable", None)  # of PyTorch 2.1
+    return disable(function) if disable else function
+
+
+@_not_compiled
 def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
     """qkv.attention on PyTorch's tensors on the CPU, differentiable; twice for softmax(q . k) under masks.
 
@@ -85,6 +92,7 @@ def attention(q, k, v, *parts, layout="BTHD", return_lse=False, **keywords):
         mask= of real numbers, and tensors captured by a score lambda, of no axes too, get their gradients where they
         require them; where a plain number is meant, as in qkv.softcap, such a tensor is refused.
     return_lse: also the log-sum-exp, without gradient.
+    torch.compile takes functions that call it, and leaves the call as it is.
     Raises as qkv.attention does; NotImplementedError from a second backward (create_graph=True) through scores, another
     similarity or weighting, a sink or dropout, and always from a third: it is differentiable twice.
     Cost: that of qkv.attention, qkv.attention_backward and qkv.attention_second_order.

@@ -1,5 +1,6 @@
 """Parts: they print as they are written, pickle however deep they are, and refuse senseless numbers."""
 
+import copy
 import pickle
 import unittest
 
@@ -56,6 +57,21 @@ class Parts(unittest.TestCase):
         a = call(qkv.causal, qkv.softcap(5), qkv.sparsemax, qkv.cosine, qkv.scale(3))
         b = call(mask=qkv.causal, score=qkv.softcap(5), weighting=qkv.sparsemax, similarity=qkv.cosine, scale=3)
         self.assertEqual(apart(a, b), 0)
+
+    def test_copies_of_an_array_and_its_part_share_the_copy(self):
+        for slopes in (numbers(4), numbers(4).astype(numpy.float16), numbers(8)[::2]):
+            bias = numbers(64, 64)
+            for copied in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+                s, b, part, added = copied([slopes, bias, qkv.alibi(slopes), qkv.additive_bias(bias)])
+                self.assertEqual(apart(call(part, added), call(qkv.alibi(slopes), qkv.additive_bias(bias))), 0)
+                s *= 2
+                b *= 2
+                self.assertEqual(apart(call(part, added), call(qkv.alibi(slopes * 2), qkv.additive_bias(bias * 2))), 0)
+                g = qkv.attention_backward(call(), Q, K, V, part, added)
+                self.assertEqual((g[s].shape, g[b].shape), ((4,), (64, 64)))
+        listed = qkv.parameter([1.0, 2.0, 3.0, 4.0])
+        listed.values[:] = 7
+        self.assertEqual(pickle.loads(pickle.dumps(listed)).values.tolist(), [7.0] * 4)
 
     def test_the_repr_of_a_mask_is_that_mask(self):
         a, b, c, d = qkv.causal, qkv.sliding_window(4), qkv.dilated(3), qkv.mask(lambda at: (at.key > 1) & (at.row < 9))

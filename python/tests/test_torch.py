@@ -1,5 +1,6 @@
 """PyTorch: the bridge to autograd, and agreement with its own attention.  Skipped where torch is not installed."""
 
+import copy
 import unittest
 import warnings
 
@@ -131,6 +132,26 @@ class Torch(unittest.TestCase):
                 expected = qkv.torch.attention(self.q, self.k, self.v, fresh, layout="BHTD")
                 self.assertEqual((found - expected).abs().max(), 0)
 
+    def test_a_copied_module_trains_its_own_parameters(self):
+        class Layer(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.slopes, self.bias = torch.nn.Parameter(torch.rand(H)), torch.nn.Parameter(torch.randn(T, S))
+                self.parts = qkv.alibi(self.slopes), qkv.additive_bias(self.bias)
+
+            def forward(self, q, k, v):
+                return qkv.torch.attention(q, k, v, *self.parts, layout="BHTD")
+
+        x = [t.detach() for t in (self.q, self.k, self.v)]
+        layer = Layer()
+        copied = copy.deepcopy(layer)
+        (copied(*x) * self.dout).sum().backward()
+        self.assertIsNone(layer.slopes.grad)
+        (layer(*x) * self.dout).sum().backward()
+        for a, b in zip(copied.parameters(), layer.parameters()):
+            self.assertGreater(b.grad.abs().max(), 0)
+            self.assertEqual((a.grad - b.grad).abs().max(), 0)
+
     def test_where_a_plain_number_is_meant_a_learned_one_is_refused(self):
         tau = torch.tensor(0.7, requires_grad=True)
         for make in (qkv.softcap, qkv.scale, qkv.sigmoid_weights, qkv.relu_weights, qkv.dropout):
@@ -246,6 +267,16 @@ class Torch(unittest.TestCase):
             (dq,) = torch.autograd.grad(out.sum(), self.q, create_graph=True)  # once is still there
             with self.assertRaisesRegex(NotImplementedError, word):
                 dq.sum().backward()
+
+    def test_functions_that_call_it_may_be_compiled(self):
+        slopes = torch.rand(H, requires_grad=True)
+
+        def function(q, k, v):
+            out = qkv.torch.attention(q * 2, k, v, qkv.causal, lambda s, at: s * slopes[at.head], layout="BHTD")
+            return out.tanh()
+
+        compiled = torch.compile(function, backend="eager")
+        self.same(compiled(self.q, self.k, self.v), function(self.q, self.k, self.v), slopes)
 
     def test_float64_is_refused(self):
         with self.assertRaisesRegex(TypeError, r"q is float64.*pass q.float\(\)"):
