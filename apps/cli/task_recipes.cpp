@@ -26,7 +26,7 @@ const decoder_config few_places{.layers = 2, .heads = 4, .width = 64, .hidden = 
 
 task_recipe recipe_of(const std::string& task) {
   if (task == "addition") return {few_places, options_of(2000, 128, 3e-3, 100), 1000};
-  if (task == "recall") return {heads_near_and_far, options_of(1000, 8, 1e-2, 50), 100};
+  if (task == "recall") return {heads_near_and_far, options_of(1200, 16, 5e-3, 50), 100};
   if (task == "induction") return {heads_near_and_far, options_of(1500, 16, 5e-3, 50), 500};
   return {few_places, options_of(2000, 64, 4e-3, 100), 1000};
 }
