@@ -20,8 +20,10 @@ struct beginning {
 /// What the text is cut into, as a checkpoint keeps it.
 std::string vocabulary_for(const train_flags& flags, const std::string& text) {
   const std::string& kind = flags.tokens;
-  if (kind.empty() || kind == "characters") return character_vocabulary(text).to_json();
-  return learned_tokenizer({.kind = kind, .vocabulary = flags.vocabulary, .lower_case = flags.lower_case},
+  if ((kind.empty() || kind == "characters") && !flags.lower_case) return character_vocabulary(text).to_json();
+  return learned_tokenizer({.kind = kind.empty() ? "characters" : kind,
+                            .vocabulary = flags.vocabulary,
+                            .lower_case = flags.lower_case},
                            std::span(&text, 1), {})
       .to_json();
 }
@@ -42,8 +44,7 @@ beginning resumed(const training_run& run, const stored_step& from) {
   checkpoint old = load_checkpoint(from.model());
   if (old.training_state.empty())
     throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  old.facts.training =
-      run.resumed_options({old.facts.step, old.facts.validation_loss, old.facts.training});
+  old.facts.training = run.resumed_options({old.facts.step, old.facts.validation_loss, old.facts.training});
   text_tokens tokens = text_tokens_from_json(old.facts.vocabulary);
   return {{std::move(old.model), std::move(tokens), std::move(old.facts)}, std::move(old.training_state)};
 }
