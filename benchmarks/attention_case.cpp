@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "qkv/attention/forward_kernel.h"
 #include "qkv/base/random.h"
 #include "qkv/base/threads.h"
 
@@ -40,6 +41,10 @@ attention_case::attention_case(const attention_shape& s, std::shared_ptr<const f
 
 void attention_case::forward() {
   attention_into(*formula_, views(), out_.view<float, 4>(), lse_.view<float, 3>(), workspace_);
+}
+
+void attention_case::find_tiles() {
+  make_plan(*formula_, views(), cut_along::queries, forward_sides(views()), plan_);
 }
 
 void attention_case::backward() {

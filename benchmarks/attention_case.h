@@ -4,6 +4,7 @@
 #include <string>
 
 #include "qkv/attention/attention.h"
+#include "qkv/attention/plan.h"
 
 namespace qkv::benchmarks {
 
@@ -30,6 +31,8 @@ class attention_case {
 
   void forward();
   void backward();  ///< after forward() has run once
+  /// Finds the live tiles of the forward pass, and does nothing with them.
+  void find_tiles();
   /// Of the last call.
   tile_counts tiles() { return tiles_visited(workspace_); }
 
@@ -43,6 +46,7 @@ class attention_case {
   tensor out_, lse_, dout_, dq_, dk_, dv_;
   std::vector<tensor> learned_;
   workspace workspace_;
+  attention_plan plan_;
 };
 
 }  // namespace qkv::benchmarks

@@ -72,6 +72,8 @@ class group_benchmark {
     for (const auto& one : cases_) {
       contestants.push_back(trial_of([c = one.get(), pass] { pass == "forward" ? c->forward() : c->backward(); }));
     }
+    if (pass == "forward")
+      for (const auto& one : cases_) contestants.push_back(trial_of([c = one.get()] { c->find_tiles(); }));
     const turns taken = session_.take_turns(contestants);
     for (std::size_t n = 0; n < cases_.size(); ++n) {
       const masked& m = group_.masks[n];
@@ -82,6 +84,7 @@ class group_benchmark {
                                  {"time", 100 * seconds / taken.seconds[0]},
                                  {"ms", seconds * 1e3},
                                  {"peak", 100e-9 * flops / seconds / session_.peak().gflops()}};
+      if (pass == "forward") row["finding"] = 100 * taken.seconds[cases_.size() + n] / seconds;
       if (m.window && pass == "forward" && session_.chosen().thorough) add_flex(row, n);
       row["others"] = std::max(taken.others, row.value("others", 0.0));
       table_.add(prefix + m.name, row);
@@ -115,6 +118,7 @@ void measure_attention_masks(session& s) {
                               {"tiles", "tiles", 2, "%"},
                               {"time", "time", 2, "%"},
                               {"ms", "ms", 2},
+                              {"finding", "finding tiles", 2, "%"},
                               {"peak", "of peak", 0, "%"}};
   if (s.chosen().thorough)
     for (column& c : s.peer_columns()) columns.push_back(std::move(c));

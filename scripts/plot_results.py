@@ -74,8 +74,57 @@ def training_curves(result):
     return chart.picture(440, "Learning characters: 4 layers, 4 heads, width 128", origin(result), parts)
 
 
+def curves_by(result, place):
+    """[(colour, title, points)], a curve a column; the column of attention comes first, and is ours."""
+    columns = [column for column in result["columns"] if column["key"] not in (place, "others", "texts")]
+    columns.sort(key=lambda column: column["key"] != "attention")
+    colours = [chart.OURS, *chart.OTHERS]
+    return [(colour, column["title"], [(row[place], row[column["key"]]) for row in result["rows"]
+              if isinstance(row.get(column["key"]), (int, float))])
+            for colour, column in zip(colours, columns)]
+
+
+def gradients(result):
+    """How far back a gradient reaches, log10 by distance; below 10^-20 all the same."""
+    curves = [(colour, title, [point for point in points if point[1] >= -20])
+              for colour, title, points in curves_by(result, "distance")]
+    distances = [(n, f"{n}") for n in (1, 64, 128, 192, 256)]
+    powers = [(n, f"10^{n}" if n else "1") for n in range(-20, 1, 5)]
+    parts = chart.legend(20, 76, [(colour, title) for colour, title, _ in curves])
+    parts += chart.panel((70, 120, 730, 330), "Gradient of the last outcome by a token's distance, that of the nearest being 1",
+                         [(colour, points) for colour, _, points in curves], distances, powers, False)
+    return chart.picture(370, "How far back a gradient reaches, before anything is learned", origin(result), parts)
+
+
+def bottleneck(result):
+    """BLEU by the number of words of what is translated, a curve a model."""
+    curves = curves_by(result, "words")
+    scores = [score for _, _, points in curves for _, score in points]
+    tens = range(int(min(scores)) // 10 * 10, int(max(scores)) // 10 * 10 + 20, 10)
+    parts = chart.legend(20, 76, [(colour, title) for colour, title, _ in curves])
+    parts += chart.panel((70, 120, 730, 330), "Lower-cased sacreBLEU by words of the source, five parts of the test set",
+                         [(colour, points) for colour, _, points in curves],
+                         [(row["words"], f"{row['words']:.0f}") for row in result["rows"]],
+                         [(n, str(n)) for n in tens], False)
+    return chart.picture(370, "The bottleneck: GRU with and without attention, Multi30k de-en", origin(result), parts)
+
+
+def recurrence(result):
+    """Milliseconds forward and backward by tokens."""
+    curves = curves_by(result, "tokens")
+    times = [time for _, _, points in curves for _, time in points]
+    parts = chart.legend(20, 76, [(colour, title) for colour, title, _ in curves])
+    parts += chart.panel((70, 120, 730, 330), "Milliseconds forward and backward, by tokens",
+                         [(colour, points) for colour, _, points in curves],
+                         [(row["tokens"], f"{row['tokens']:,}") for row in result["rows"]], by_tens(times), True)
+    return chart.picture(370, "A layer of width 512, one sequence", origin(result), parts)
+
+
 PICTURES = [("speed_avx2", "attention_avx2", speed), ("speed_avx512", "attention_avx512", speed),
-            ("growth", "growth_avx2", growth), ("training_curves", "training_curves_avx2", training_curves)]
+            ("growth", "growth_avx2", growth), ("training_curves", "training_curves_avx2", training_curves),
+            ("gradient_distance", "gradient_distance_avx2", gradients),
+            ("recurrence_time", "recurrence_time_avx2", recurrence),
+            ("bottleneck", "learning_bottleneck", bottleneck)]
 
 
 def main():

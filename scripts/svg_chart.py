@@ -4,6 +4,7 @@ import math
 
 WIDTH = 760
 OURS, THEIRS, GREY, INK = "#1f6feb", "#e5793a", "#8b949e", "#24292f"
+OTHERS = ["#e5793a", "#8250df", "#1a7f37"]  # of several rivals
 
 
 def text(x, y, words, size=13, anchor="start", colour=INK, weight="normal"):

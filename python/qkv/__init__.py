@@ -24,7 +24,19 @@ from .graph import Graph, graph_attention, graph_attention_backward
 from .inputs import Quantised, quantise
 from .linear import LinearGradients, linear_attention, linear_attention_backward
 from .lookups import Parameter, Table
-from .parts import Mask, Score, Similarity, Weighting, additive_bias, dense_mask
+from .parts import (
+    Alignment,
+    Dropout,
+    Mask,
+    Part,
+    Scale,
+    Score,
+    Sequences,
+    Similarity,
+    Weighting,
+    additive_bias,
+    dense_mask,
+)
 from .picture import Picture, show
 from .ready import (
     additive,
@@ -73,9 +85,16 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    # Loaded when first asked for: qkv.torch needs PyTorch.
+    # Loaded when first asked for: qkv.torch needs PyTorch, and is not there without it.
     if name in ("flex", "onnx", "torch"):
         import importlib
 
-        return importlib.import_module(f"{__name__}.{name}")
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as problem:
+            if problem.name != name:
+                raise
+            raise AttributeError(
+                f"qkv.{name} needs the package {name}, which is not installed: pip install {name}"
+            ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,13 +4,15 @@ Letters of the shapes: B sequences, T queries, S keys, H query heads, G key head
 queries and keys, E channels of values.
 """
 
-import operator
-
 import numpy
 
 from . import _native
 from .formulas import Composition, takes_parts
 from .inputs import Inputs
+from .scalars import whole_number
+
+#: As the library has it; each thread that is asked for is started.
+_MOST_THREADS = 1024
 
 
 class Gradients:
@@ -39,7 +41,7 @@ class Gradients:
         total = found[0]
         for more in found[1:]:
             total = total + more.reshape(total.shape)
-        return total.reshape(numpy.shape(parameter.values if hasattr(parameter, "letters") else parameter))
+        return total.reshape(parameter.shape if hasattr(parameter, "shape") else numpy.shape(parameter))
 
     @property
     def learned(self):
@@ -48,7 +50,7 @@ class Gradients:
 
     def __repr__(self):
         shapes = f"dq {list(self.dq.shape)}, dk {list(self.dk.shape)}, dv {list(self.dv.shape)}"
-        return f"Gradients({shapes}, {len(self._learned)} learned)"
+        return f"{type(self).__name__}({shapes}, {len(self._learned)} learned)"
 
 
 @takes_parts
@@ -137,9 +139,9 @@ def attention_second_order(
     dout [B, T, H, E]; q, k, v and the parts are those of the backward call.  out and lse, if given as the forward call
     returned them, save computing them again.
     Returns SecondGradients: .dq [B, T, H, D], .dk [B, S, G, D], .dv [B, S, G, E], .ddout [B, T, H, E].
-    Softmax of scaled dot products under any mask, in any layout.  Raises NotImplementedError by name for scores, another
-    similarity or weighting, a sink or dropout: precision="oracle" differentiates every composition twice, slowly, and
-    then result[p] is a learned p's; else as attention does.
+    Softmax of scaled dot products under any mask, in any layout.  Raises NotImplementedError by name for scores,
+    another similarity or weighting, a sink or dropout: precision="oracle" differentiates every composition twice,
+    slowly, and then result[p] is a learned p's; else as attention does.
     Cost: 26 D + 18 E operations a live link; memory O((T + S) (D + E)), never T x S.
     Source: the chain rule through Dao et al. 2022, algorithm 4; Pearlmutter 1994 for what it is a product with.
 
@@ -213,7 +215,7 @@ def _forward_results(how, x, out, lse, inner):
     if lse.dtype != numpy.float32 or lse.shape != wanted:
         raise ValueError(
             f"attention backward: expected lse {list(wanted)} of float32, as attention returned it; found "
-            f"{list(lse.shape)} of {lse.dtype}"
+            f"{list(lse.shape)} of {lse.dtype} (left out, out and lse are computed again)"
         )
     return x.gradient(out, "out", x.results_shape()), x.swapped(lse)
 
@@ -283,12 +285,8 @@ def _weights(how, x):
 
 
 def set_threads(count):
-    """Sets how many threads the engine uses.  Results do not depend on it.  Raises ValueError below 1."""
-    try:
-        count = operator.index(count)
-    except TypeError:
-        raise TypeError(f"set_threads: expected a whole number of threads; found {type(count).__name__}") from None
-    _native.set_threads(count)
+    """Sets how many threads the engine uses, 1 to 1024.  Results do not depend on it.  Raises ValueError elsewhere."""
+    _native.set_threads(whole_number("set_threads", "a number of threads", count, 1, _MOST_THREADS))
 
 
 def threads():

@@ -5,18 +5,22 @@ it was made.  The result is an expression, which `program.py` writes down for th
 """
 
 import builtins
+import functools
 import operator
 
 import numpy
 
+from .scalars import shown
+
 _STEERING = (
     "qkv: a condition on many links at once cannot steer `if`, `and`, `or`, `not` or a chained comparison; write "
-    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and min"
+    "qkv.where(condition, a, b) to choose, &, | and ~ between conditions, and qkv.maximum and qkv.minimum for max and "
+    "min"
 )
 _NO_SEQUENCE = "qkv: a traced value is one number for each link, not a sequence: it cannot be looped over or unpacked"
 _NO_INDEX = (
-    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over plain "
-    "numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
+    "qkv: a traced value stands for many links and has no single number: it cannot count a loop (write a loop over "
+    "plain numbers, and qkv.where inside) or look up in a list (numpy.asarray(list)[at.head] can; qkv.table(array) or "
     "qkv.parameter(array) where the array is not a variable of the lambda itself)"
 )
 _NO_NUMBER = (
@@ -27,8 +31,8 @@ _NO_NUMBER = (
 
 
 _NO_HASH = (
-    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), or "
-    "look them up in an array"
+    "qkv: a traced lambda cannot look its numbers up in a set or a dict; compare, as in (at.key == 1) | (at.key == 2), "
+    "or look them up in an array"
 )
 
 
@@ -41,7 +45,7 @@ class Expression:
         self.operation, self.operands, self.detail = operation, tuple(operands), detail
 
     def __reduce__(self):
-        return type(self), (self.operation, self.operands, self.detail)
+        return _from_list, (_as_list(self),)
 
     def __hash__(self):  # `at.key in {1, 2}` would look for the proxy itself
         raise TypeError(_NO_HASH)
@@ -63,7 +67,18 @@ class Expression:
     __index__ = _no_index
     __trunc__ = __floor__ = __ceil__ = _no_number
 
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in _METHODS:
+            return functools.partial(_METHODS[name], self)
+        raise AttributeError(
+            f"qkv: a traced value has no {name!r}: it is one number for each link; the functions are {_functions()}"
+        )
+
     def __repr__(self):
+        from .texts import text_of
+
         return text_of(self)
 
     # NumPy's and PyTorch's functions of the same meaning may be called too.
@@ -74,17 +89,53 @@ class Expression:
         return ours(*(value_of(x) for x in inputs))
 
     def __array_function__(self, function, types, arguments, options):
-        if function is numpy.where and not options and len(arguments) == 3:
-            return where(*arguments)
+        ours = {numpy.where: where, numpy.clip: _NUMPY_FUNCTIONS["clip"]}.get(function)
+        if ours is not None and not options and len(arguments) == 3:
+            return ours(*arguments)
         raise TypeError(f"qkv: numpy.{function.__name__} cannot be traced; the functions are {_functions()}")
 
     @classmethod
     def __torch_function__(cls, function, types, arguments=(), options=None):
         name = getattr(function, "__name__", str(function)).strip("_")
         ours = _TORCH_FUNCTIONS.get(name)
-        if ours is None or options:
+        if name == "getitem":
+            from .lookups import entry_of_tensor
+
+            return entry_of_tensor(*arguments)
+        if ours is None or (options and ours is not _clamped):
             raise TypeError(f"qkv: torch.{name} cannot be traced; the functions are {_functions()}")
-        return ours(*arguments)
+        return ours(*(value_of(x) if hasattr(x, "shape") else x for x in arguments), **(options or {}))
+
+
+def every(x):
+    """Each value that x is computed from, and x: once, operands first, and without recursion, for x may be deep."""
+    seen, waiting = set(), [x]
+    while waiting:
+        y = waiting[-1]
+        left = [z for z in y.operands if id(z) not in seen] if id(y) not in seen else []
+        if left:
+            waiting.extend(left)
+            continue
+        if id(y) not in seen:
+            seen.add(id(y))
+            yield y
+        waiting.pop()
+
+
+def _as_list(x):
+    """An expression as pickle can take it, however deep: (type, operation, numbers of its operands, detail) each."""
+    numbers, found = {}, []
+    for y in every(x):
+        numbers[id(y)] = len(found)
+        found.append((type(y), y.operation, [numbers[id(z)] for z in y.operands], y.detail))
+    return found
+
+
+def _from_list(found):
+    made = []
+    for kind, operation, operands, detail in found:
+        made.append(kind(operation, [made[n] for n in operands], detail))
+    return made[-1]
 
 
 class Truth(Expression):
@@ -157,6 +208,14 @@ class Number(Expression):
     def __rmod__(self, other):
         return _remainder(other, self)
 
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def _no_bits(self, _):
+        raise TypeError("qkv: a traced value has no bits to move; write x * 2**n for x << n and x // 2**n for x >> n")
+
+    __lshift__ = __rshift__ = __rlshift__ = __rrshift__ = _no_bits
+
     def __pow__(self, power):
         if isinstance(power, (builtins.int, numpy.integer)) and 1 <= power <= 16:
             result = self
@@ -168,6 +227,9 @@ class Number(Expression):
         raise TypeError(
             "qkv: a traced value is raised to whole powers from 1 to 16 and to 0.5; write qkv.exp(p * qkv.log(x))"
         )
+
+    def __rpow__(self, base):
+        raise TypeError("qkv: a traced value is no power; write qkv.exp(x * math.log(base)) for base ** x")
 
     def __neg__(self):
         return type(self)("negative", (self,))
@@ -198,6 +260,13 @@ class Number(Expression):
 
     __hash__ = Expression.__hash__
 
+    # PyTorch's and_masks and or_masks begin with these, of one number and type bool.
+    def new_ones(self, _, dtype=None):
+        return value_of(True)
+
+    def new_zeros(self, _, dtype=None):
+        return value_of(False)
+
     def _no_junction(self, _):
         raise TypeError("qkv: &, | and ~ join conditions; this is a number: compare it first, as in (x > 0) & (y > 0)")
 
@@ -226,12 +295,14 @@ def value_of(x):
     if isinstance(x, (bool, numpy.bool_)):
         return Truth("number", (), bool(x))
     if isinstance(x, (builtins.int, numpy.integer)):
-        return Whole("number", (), builtins.int(x))
+        return _whole_constant(builtins.int(x))
     if isinstance(x, (builtins.float, numpy.floating)):
         return Real("number", (), builtins.float(x))
     if getattr(x, "shape", None) == () and hasattr(x, "item"):
-        return value_of(x.item())
-    if isinstance(x, slice) or x is None or x is Ellipsis:
+        return _learned_number(x) if getattr(x, "requires_grad", False) else value_of(x.item())
+    if x is None:
+        raise TypeError("qkv: a traced value meets None; expected a number or a condition (is a `return` missing?)")
+    if isinstance(x, slice) or x is Ellipsis:
         raise TypeError("qkv: a traced lambda looks up one entry for each link: one index for each axis, no slices")
     if getattr(x, "shape", None) is not None:
         raise TypeError(
@@ -239,6 +310,21 @@ def value_of(x):
             "array[at.head] or array[at.batch, at.key]"
         )
     raise TypeError(f"qkv: a traced value meets {type(x).__name__}; expected a number or a condition")
+
+
+def _whole_constant(x):
+    if not -(2**31) <= x < 2**31:
+        raise ValueError(
+            f"qkv: expected whole numbers of 32 bits in a traced lambda, {-(2**31)} to {2**31 - 1}; found {shown(x)}; "
+            "write a real number, as in 1e12 for 10**12, or leave out a comparison that always holds"
+        )
+    return Whole("number", (), x)
+
+
+def _learned_number(tensor):
+    from .lookups import learned_number
+
+    return learned_number(tensor)
 
 
 def truth_value(x):
@@ -311,11 +397,16 @@ def _function(name, opcode, on_arrays, description):
     return function
 
 
+def _sigmoid_of_array(x):
+    with numpy.errstate(over="ignore"):  # where it is 0
+        return 1 / (1 + numpy.exp(-numpy.asarray(x)))
+
+
 exp = _function("exp", "exponential", numpy.exp, "e to the power x.")
 log = _function("log", "logarithm", numpy.log, "The natural logarithm: -infinity at 0, NaN below.")
 tanh = _function("tanh", "tangent", numpy.tanh, "The hyperbolic tangent.")
 sqrt = _function("sqrt", "root", numpy.sqrt, "The square root.")
-sigmoid = _function("sigmoid", "sigmoid", lambda x: 1 / (1 + numpy.exp(-numpy.asarray(x))), "1 / (1 + exp(-x)).")
+sigmoid = _function("sigmoid", "sigmoid", _sigmoid_of_array, "1 / (1 + exp(-x)).")
 
 
 def abs(x):  # noqa: A001 - the name that users look for
@@ -358,8 +449,16 @@ def maximum(a, b):
 def hash(seed, a, b):  # noqa: A001 - as in the C++ library
     """A well mixed whole number in [0, 2**30) from a seed and two whole numbers; the same on every machine."""
     if isinstance(seed, Expression) or not isinstance(seed, (builtins.int, numpy.integer)):
-        raise TypeError("qkv.hash: expected a seed that is a whole number, the same for all links")
+        raise TypeError(
+            f"qkv.hash: expected a seed that is a whole number, the same for all links; found {shown(seed)}; what "
+            "differs from link to link goes after it"
+        )
     return Whole("hash", (whole_value(a), whole_value(b)), builtins.int(seed) % 2**64)
+
+
+def _clamped(x, min=None, max=None):
+    x = x if min is None else maximum(x, min)
+    return x if max is None else minimum(x, max)
 
 
 _NUMPY_FUNCTIONS = {
@@ -380,6 +479,8 @@ _NUMPY_FUNCTIONS = {
     "floor_divide": operator.floordiv,
     "remainder": operator.mod,
     "negative": operator.neg,
+    "square": lambda x: x * x,
+    "clip": _clamped,
     "less": operator.lt,
     "less_equal": operator.le,
     "greater": operator.gt,
@@ -398,6 +499,9 @@ _TORCH_FUNCTIONS = {
     "where": where,
     "sigmoid": sigmoid,
     "abs": abs,
+    "clamp": _clamped,
+    "pow": operator.pow,
+    "relu": lambda x: maximum(x, 0),
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
@@ -420,62 +524,13 @@ _TORCH_FUNCTIONS = {
 }
 
 
+#: What functions of FlexAttention call on its tensors, as in (q_idx - kv_idx).abs().
+_METHODS = {
+    **{name: _TORCH_FUNCTIONS[name] for name in ("abs", "clamp", "clip", "exp", "floor", "log", "maximum", "minimum")},
+    **{name: _TORCH_FUNCTIONS[name] for name in ("pow", "relu", "sigmoid", "sqrt", "square", "tanh")},
+    "float": lambda x: _real(x),
+}
+
+
 def _functions():
     return "qkv.where, exp, log, tanh, sqrt, sigmoid, abs, minimum, maximum, floor and hash"
-
-
-_SIGNS = {
-    "add": (" + ", 4),
-    "subtract": (" - ", 4),
-    "multiply": (" * ", 5),
-    "divide": (" / ", 5),
-    "remainder": (" % ", 5),
-    "less": (" < ", 3),
-    "less_equal": (" <= ", 3),
-    "equal": (" == ", 3),
-    "both": (" & ", 2),
-    "either": (" | ", 1),
-}
-_NAMES = {
-    "exponential": "exp",
-    "logarithm": "log",
-    "tangent": "tanh",
-    "root": "sqrt",
-    "sigmoid": "sigmoid",
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "absolute": "abs",
-    "to_whole": "floor",
-}
-_GIVEN = {"score": "s", "query_channel": "q", "key_channel": "k", "channel_weight": "w"}
-
-
-def text_of(x, around=0):
-    """An expression as a user would write it."""
-    parts = [lambda around, y=y: text_of(y, around) for y in x.operands]
-    if x.operation == "number":
-        return repr(x.detail)
-    if x.operation == "to_real":
-        return parts[0](around)
-    if x.operation in _SIGNS:
-        sign, strength = _SIGNS[x.operation]
-        if x.operation == "divide" and isinstance(x, Whole):
-            sign = " // "
-        if x.operation in ("both", "either"):  # & and | bind tighter than comparisons in Python
-            text = sign.join(f"({p(0)})" if y.operation in _SIGNS else p(9) for p, y in zip(parts, x.operands))
-        else:
-            text = parts[0](strength) + sign + parts[1](strength + 1)
-        return f"({text})" if strength < around else text
-    if x.operation == "negative":
-        return "-" + parts[0](6)
-    if x.operation == "opposite":
-        return "~" + (f"({parts[0](0)})" if x.operands[0].operands else parts[0](0))
-    if x.operation == "select":
-        return f"where({', '.join(p(0) for p in parts)})"
-    if x.operation == "hash":
-        return f"hash({x.detail}, {parts[0](0)}, {parts[1](0)})"
-    if x.operation in _NAMES:
-        return f"{_NAMES[x.operation]}({', '.join(p(0) for p in parts)})"
-    if x.operation in ("table_entry", "array_entry", "learned_entry"):
-        return f"{x.detail.name}[{', '.join(p(0) for p in parts)}]"
-    return _GIVEN.get(x.operation, "at." + x.operation)

@@ -4,9 +4,13 @@ score_mod(score, b, h, q_idx, kv_idx) and mask_mod(b, h, q_idx, kv_idx) are trac
 the engine asks the mask itself about whole tiles.
 """
 
+import operator
+from collections import namedtuple
+
 from . import calls
-from .parts import Mask, Score
+from .parts import Mask, Part, Score
 from .ready import top_left
+from .scalars import shown
 
 
 class BlockMask:
@@ -25,27 +29,39 @@ def create_block_mask(mask_mod, B=None, H=None, Q_LEN=None, KV_LEN=None, device=
 
 
 def and_masks(*mask_mods):
-    """The mask_mod of links that all keep."""
-
-    def joined(b, h, q_idx, kv_idx):
-        result = mask_mods[0](b, h, q_idx, kv_idx)
-        for mod in mask_mods[1:]:
-            result = result & mod(b, h, q_idx, kv_idx)
-        return result
-
-    return joined
+    """The mask_mod of links that all keep; of every link without any."""
+    return _joined(mask_mods, True, operator.and_)
 
 
 def or_masks(*mask_mods):
-    """The mask_mod of links that any keeps."""
+    """The mask_mod of links that any keeps; of no link without any."""
+    return _joined(mask_mods, False, operator.or_)
+
+
+def _joined(mask_mods, at_first, join):
+    for mod in mask_mods:
+        _check_callable(mod, "a mask_mod")
 
     def joined(b, h, q_idx, kv_idx):
-        result = mask_mods[0](b, h, q_idx, kv_idx)
-        for mod in mask_mods[1:]:
-            result = result | mod(b, h, q_idx, kv_idx)
+        result = at_first
+        for mod in mask_mods:
+            result = join(mod(b, h, q_idx, kv_idx), result)
         return result
 
     return joined
+
+
+def _check_callable(mod, what):
+    if not callable(mod) or isinstance(mod, (Part, type)):
+        raise TypeError(
+            f"flex_attention: expected {what} as a function of FlexAttention's arguments; found {shown(mod)}"
+        )
+
+
+#: What flex_attention(..., return_aux=...) gives besides: lse [B, H, L] where it was asked for.
+AuxOutput = namedtuple("AuxOutput", "lse max_scores")
+AuxRequest = namedtuple("AuxRequest", "lse max_scores", defaults=(False, False))
+AuxRequest.__doc__ = "What flex_attention is asked to return besides: lse; max_scores is refused by name."
 
 
 def flex_attention(
@@ -58,6 +74,8 @@ def flex_attention(
     enable_gqa=False,
     return_lse=False,
     kernel_options=None,
+    *,
+    return_aux=None,
     **unknown,
 ):
     """softmax(score_mod(scale * query . key)) value over the links that block_mask's mask_mod keeps.
@@ -67,6 +85,7 @@ def flex_attention(
     score_mod   (score, b, h, q_idx, kv_idx) -> score; operators, qkv.tanh ... or torch's and NumPy's functions of that
                 name, and captured arrays or tensors looked up by index
     block_mask  create_block_mask(mask_mod), torch's BlockMask, or a mask_mod itself
+    return_aux  AuxRequest(lse=True), torch's or the one here: returns (out, AuxOutput); its max_scores are refused
     kernel_options is taken and ignored.
     Raises NotImplementedError for prob_mod: a function on the probabilities is no part of this engine; one that acts on
     each score by itself is a weighting (qkv.attention(..., weighting=lambda x: ...)).
@@ -79,7 +98,15 @@ def flex_attention(
             "weighting: qkv.attention(..., weighting=lambda x: ...), and dropout is qkv.dropout(rate, seed)"
         )
     if unknown:
-        raise TypeError(f"flex_attention: unexpected argument {next(iter(unknown))!r}")
+        raise TypeError(
+            f"flex_attention: unexpected argument {next(iter(unknown))!r}; expected score_mod, block_mask, scale, "
+            "enable_gqa, return_lse, kernel_options or return_aux"
+        )
+    if return_aux is not None:
+        _check_aux(return_aux, return_lse)
+    for name, x in (("query", query), ("key", key), ("value", value)):
+        if not hasattr(x, "__dlpack__") or len(x.shape) != 4:
+            raise ValueError(f"flex_attention: expected {name} with four axes, [B, H, L, E]; found {shown(x)}")
     if key.shape[1] != query.shape[1] and not enable_gqa:
         raise ValueError(
             f"flex_attention: expected as many key heads as query heads, {query.shape[1]}; found {key.shape[1]} "
@@ -88,14 +115,32 @@ def flex_attention(
         )
     parts = [top_left]
     if score_mod is not None:
+        _check_callable(score_mod, "score_mod")
         parts.append(_score(score_mod))
     if block_mask is not None:
-        parts.append(_mask(getattr(block_mask, "mask_mod", block_mask)))
+        mask_mod = getattr(block_mask, "mask_mod", block_mask)
+        _check_callable(mask_mod, "block_mask")
+        parts.append(_mask(mask_mod))
+    attention = calls.attention
     if type(query).__module__.startswith("torch"):
-        from . import torch
+        from .torch import attention
+    asked = dict(scale=scale, layout="BHTD", return_lse=return_lse or return_aux is not None)
+    results = attention(query, key, value, *parts, **asked)
+    if return_aux is None:
+        return results
+    return results[0], AuxOutput(results[1] if return_aux.lse else None, None)
 
-        return torch.attention(query, key, value, *parts, scale=scale, layout="BHTD", return_lse=return_lse)
-    return calls.attention(query, key, value, *parts, scale=scale, layout="BHTD", return_lse=return_lse)
+
+def _check_aux(return_aux, return_lse):
+    if not hasattr(return_aux, "lse") or not hasattr(return_aux, "max_scores"):
+        raise TypeError(f"flex_attention: expected return_aux=AuxRequest(lse=True); found {shown(return_aux)}")
+    if return_lse:
+        raise ValueError("flex_attention: expected return_lse or return_aux; found both")
+    if return_aux.max_scores:
+        raise NotImplementedError(
+            "flex_attention: max_scores is not supported, as scores are not kept; return_aux=AuxRequest(lse=True) is, "
+            "and qkv.attention_statistics(q, k, ...).maximum has the greatest weights"
+        )
 
 
 # The functions are traced with their own captured arrays in sight, hence not through another lambda.
@@ -113,6 +158,8 @@ class _Adapted:
     def __init__(self, function, arguments):
         self.function, self.arguments = function, arguments
 
+    def __call__(self, *given):
+        return self.function(*self.arguments(*given))
+
     def with_captured_arrays(self, replace):
-        function, arguments = replace(self.function), self.arguments
-        return lambda *given: function(*arguments(*given))
+        return _Adapted(replace(self.function), self.arguments)

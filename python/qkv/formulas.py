@@ -4,7 +4,9 @@ import difflib
 import functools
 import inspect
 
-from . import _native, lookups
+import numpy
+
+from . import _native, lookups, ready
 from .parts import (
     Alignment,
     Dropout,
@@ -19,8 +21,10 @@ from .parts import (
     additive_mask,
     as_mask,
 )
+from .inputs import is_real
 from .program import Writer
 from .ready import dot, softmax
+from .scalars import shown
 from .tracing import count_arguments
 
 
@@ -35,8 +39,13 @@ def part_of(x):
         )
     if isinstance(x, type) or not callable(x):
         raise TypeError(
-            f"qkv: not a part of attention: {x!r}; expected a similarity, a mask, a score, a weighting, a scale, an "
-            "alignment, sequences, dropout, or a lambda of (at) or (s, at)"
+            f"qkv: not a part of attention: {shown(x)}; expected a similarity, a mask, a score, a weighting, a scale, "
+            "an alignment, sequences, dropout, or a lambda of (at) or (s, at)"
+        )
+    if getattr(ready, getattr(x, "__name__", ""), None) is x:
+        raise TypeError(
+            f"qkv: expected a part of attention; found the function {x.__name__} itself: call it, as in "
+            f"qkv.{x.__name__}(...)"
         )
     arguments = count_arguments(x)
     if arguments == 1:
@@ -48,8 +57,9 @@ def part_of(x):
             "qkv: this lambda has FlexAttention's arguments; write lambda s, at: ... with at.batch, at.head, "
             "at.query and at.key (lambda at: ... for a mask), or call qkv.flex.flex_attention"
         )
+    found = "does not say what it takes" if arguments is None else f"takes {arguments} arguments"
     raise TypeError(
-        f"qkv: a lambda among the parts takes (at) or (s, at); this one takes {arguments} arguments (learned "
+        f"qkv: a lambda among the parts takes (at) or (s, at); this one {found} (learned "
         "parameters follow the lambda: qkv.score(lambda, parameters...))"
     )
 
@@ -67,6 +77,22 @@ def lists_keywords(function, defaults):
     return function
 
 
+def refuse_unknown(keywords, known, whose, parts=()):
+    """Raises TypeError for a keyword that is not one of those known; it may be meant for one of the parts."""
+    for name in keywords:
+        if name in known:
+            continue
+        near = [] if name in parts else difflib.get_close_matches(name, known, 1)
+        part = difflib.get_close_matches(name, parts, 1)
+        if near:
+            hint = f"did you mean {near[0]!r}?"
+        elif part:
+            hint = f"qkv.{part[0]} is a part, as in qkv.attention(q, k, v, qkv.causal, qkv.softcap(30))"
+        else:
+            hint = f"{whose} are {', '.join(known)}"
+        raise TypeError(f"qkv: unexpected keyword {name!r}; {hint}")
+
+
 def takes_parts(function):
     """A call whose **keywords name parts."""
     return lists_keywords(function, dict.fromkeys(KEYWORDS))
@@ -76,11 +102,7 @@ class Composition:
     """The parts of one call, sorted; `formula()` is what the engine runs."""
 
     def __init__(self, parts, keywords):
-        for name in keywords:
-            if name not in KEYWORDS:
-                near = difflib.get_close_matches(name, KEYWORDS, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; those of parts are {', '.join(KEYWORDS)}"
-                raise TypeError(f"qkv: unexpected keyword {name!r}{hint}")
+        refuse_unknown(keywords, KEYWORDS, "those of parts", ready.__all__)
         self.parts = [part_of(p) for p in parts] + list(_from_keywords(keywords))
         given = [*parts, *keywords.values(), *(x for x in keywords.values() if isinstance(x, (list, tuple)) for x in x)]
         self._lasting = all(
@@ -95,7 +117,7 @@ class Composition:
         self.dropout = self._only(Dropout, "dropouts")
         self.scores = [p for p in self.parts if isinstance(p, Score)]
 
-    def _only(self, kind, plural, remedy=""):
+    def _only(self, kind, plural, remedy="; leave one out"):
         found = [p for p in self.parts if isinstance(p, kind)]
         if len(found) > 1:
             raise TypeError(f"qkv: two {plural} in one call{remedy}")
@@ -114,7 +136,7 @@ class Composition:
             if inputs is not None and self.sequences is None and score.four_axes is not None:
                 self._check_axes(score.four_axes, inputs)
         build = _built if self._lasting else _built.__wrapped__
-        return build(
+        parts = (
             self.mask,
             tuple(self.scores),
             self.similarity,
@@ -122,6 +144,30 @@ class Composition:
             self.scale and self.scale.factor,
             self.dropout and (self.dropout.rate, self.dropout.seed),
         )
+        formula, learned, empty = build(*parts)
+        if any([parameter.read_again() for parameter in learned]):
+            _built.cache_clear()
+            formula, learned, empty = build(*parts)
+        self._pointed_to = [parameter.values for parameter in learned]  # alive for as long as the call
+        for table in empty if inputs is not None else ():
+            self._check_empty(table, inputs)
+        for parameter in learned:
+            if parameter.values.dtype == numpy.float64 and inputs is not None and not inputs.oracle:
+                raise TypeError(
+                    f"attention: expected {parameter.name} of float32; found float64; pass .astype(numpy.float32) of "
+                    'it (a tensor: .float()), or precision="oracle" for the slow definition in double precision'
+                )
+        return formula, learned
+
+    def _check_empty(self, table, inputs):
+        """A table with an empty axis serves calls without a link."""
+        if table.four_axes is not None and self.sequences is None:
+            self._check_axes(table.four_axes, inputs)
+        elif inputs.has_links():
+            raise ValueError(
+                f"attention: expected {table.name} to have an entry for every link; found {list(table.shape)}, which "
+                "is empty"
+            )
 
     @staticmethod
     def _check_axes(found, inputs):
@@ -145,13 +191,13 @@ class Composition:
 
 @functools.lru_cache(maxsize=64)
 def _built(mask, scores, similarity, weighting, scale, dropout):
-    learned = []
+    learned, empty = [], []
     mask_program = score_program = None
     if mask is not None:
-        writer = Writer(learned)
+        writer = Writer(learned, empty)
         mask_program = writer.finish(writer.write(mask.condition))
     if scores:
-        writer = Writer(learned)
+        writer = Writer(learned, empty)
         at = writer.program.given("score")
         for score in scores:
             at = writer.write(score.value, at)
@@ -180,14 +226,14 @@ def _built(mask, scores, similarity, weighting, scale, dropout):
         dropout=dropout[0] if dropout else 0.0,
         seed=dropout[1] if dropout else 0,
     )
-    return formula, order
+    return formula, order, empty
 
 
 def _from_keywords(keywords):
     """The parts that keywords name: mask, score, weighting, similarity, bias, scale, dropout, align."""
     mask, score = keywords.get("mask"), keywords.get("score")
     if mask is not None:
-        if lookups.is_array(mask) and lookups.as_numpy(mask).dtype.kind == "f":
+        if _is_additive(mask):
             links, added = additive_mask(mask)
             yield added
             if links is not None:
@@ -208,14 +254,23 @@ def _from_keywords(keywords):
         yield scale if isinstance(scale, Scale) else Scale(scale)
     dropout = keywords.get("dropout")
     if dropout is not None:
-        yield dropout if isinstance(dropout, Dropout) else Dropout(float(dropout), 0)
+        yield dropout if isinstance(dropout, Dropout) else Dropout(dropout)
     align = keywords.get("align")
     if align is not None:
         if not isinstance(align, Alignment):
             raise TypeError(
-                f"qkv: align is qkv.bottom_right, qkv.top_left or qkv.queries_start_at(place); found {align!r}"
+                "qkv: expected align=qkv.bottom_right, qkv.top_left or qkv.queries_start_at(place); found "
+                f"{shown(align)}"
             )
         yield align
+
+
+def _is_additive(mask):
+    """Whether a mask is an array of real numbers, which are added to the scores."""
+    if not lookups.is_array(mask) and not isinstance(mask, list):
+        return False
+    dtype = lookups.as_numpy(mask, "mask").dtype
+    return dtype.kind == "f" or is_real(dtype)
 
 
 def _score(x):
@@ -226,5 +281,5 @@ def _score(x):
 
 def _a_lambda(x, what):
     if isinstance(x, Part) or isinstance(x, type) or not callable(x):
-        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {x!r}")
+        raise TypeError(f"qkv: expected a {what} or a lambda as {what}=; found {shown(x)}")
     return x

@@ -3,15 +3,14 @@
 Letters of the shapes as in calls: B sequences, T queries, S keys, H query heads, G key heads, D and E channels.
 """
 
-import operator
-
 import numpy
 
 from . import _native, lookups, tracing
 from .calls import run_graph_backward, run_graph_forward
 from .formulas import Composition, takes_parts
-from .inputs import Inputs, as_array
+from .inputs import Inputs
 from .parts import Mask
+from .scalars import MOST_PLACES, whole_number
 
 
 class Graph:
@@ -32,17 +31,21 @@ class Graph:
     """
 
     def __init__(self, edges, queries, keys=None):
-        edges = as_array(edges, "edges") if lookups.is_array(edges) else numpy.asarray(edges)
+        edges = lookups.as_numpy(edges, "edges")
         if edges.size == 0 and edges.shape in ((0,), (0, 2)):
             edges = numpy.empty((0, 2), numpy.int64)
         if edges.dtype.kind not in "iu":
-            raise TypeError(f"graph: expected edges of whole numbers; found {edges.dtype}")
+            raise TypeError(
+                f"graph: expected edges of whole numbers; found {edges.dtype}; convert them with .astype(numpy.int64)"
+            )
         if edges.ndim != 2 or edges.shape[1] != 2:
             hint = "; edges[::-1].T makes them of PyTorch Geometric's edge_index" if edges.shape[:1] == (2,) else ""
             raise ValueError(f"graph: expected edges [N, 2], query and key; found {list(edges.shape)}{hint}")
-        queries = operator.index(queries)
-        edges = numpy.ascontiguousarray(edges, numpy.int64)
-        self._native = _native.Graph(queries, queries if keys is None else operator.index(keys), edges)
+        queries = whole_number("graph", "a number of queries", queries, 0, MOST_PLACES)
+        keys = queries if keys is None else whole_number("graph", "a number of keys", keys, 0, MOST_PLACES)
+        if edges.dtype == numpy.uint64:  # beyond every place, before the numbers are halved
+            edges = numpy.minimum(edges, numpy.uint64(MOST_PLACES))
+        self._native = _native.Graph(queries, keys, numpy.ascontiguousarray(edges, numpy.int64))
 
     queries = property(lambda self: self._native.queries, doc="T")
     keys = property(lambda self: self._native.keys, doc="S")
@@ -115,7 +118,9 @@ def _asked(how, x, links):
             f"graph attention: expected one graph, or one for each sequence, {len(sizes)}; found {len(links)}"
         )
     if not each and not isinstance(links, Graph) and len(set(sizes)) > 1:
-        raise ValueError("graph attention: expected a list of edges for each sequence, as sequences differ in length")
+        raise ValueError(
+            "graph attention: expected a list of edges for each sequence, as sequences differ in length; found one list"
+        )
     listed = [_graph(one, *size) for one, size in zip(links if each else [links], sizes or [(0, 0)])]
     for n, (queries, keys) in enumerate(sizes if x.oracle else ()):
         one = listed[n if each else 0]

@@ -16,22 +16,37 @@ def bfloat16():
     return numpy.dtype(ml_dtypes.bfloat16)
 
 
-def as_array(x, name):
-    """A NumPy view of an array of NumPy, or of anything with DLPack on the CPU.  Raises TypeError for other things."""
+def as_array(x, name, looked_up=False):
+    """A NumPy view of an array of NumPy, or of anything with DLPack on the CPU.  Raises TypeError for other things.
+
+    A copy only where NumPy has no view: of a tensor of PyTorch that is negated or conjugated when it is read.
+    looked_up: for masks, biases and what lambdas capture: tensors that require gradients are read too, as what reads
+    them answers for their gradients, and bfloat16 is read as float32 where the package ml_dtypes is missing.
+    """
     if isinstance(x, numpy.ndarray):
         return x
-    if getattr(x, "requires_grad", False):
+    if not hasattr(x, "__dlpack__"):
         raise TypeError(
-            f"qkv: {name} is a tensor that requires gradients; qkv.torch.attention gives them, or pass {name}.detach()"
+            f"qkv: expected {name} as an array of NumPy or of anything with DLPack; found {type(x).__name__}; "
+            f"numpy.asarray({name}) may make one of it"
         )
-    if hasattr(x, "__dlpack__"):
-        if str(getattr(x, "dtype", "")) == "torch.bfloat16":
-            return _from_torch_bfloat16(x, name)
-        try:
-            return numpy.from_dlpack(x)
-        except (BufferError, RuntimeError, ValueError) as problem:
-            raise TypeError(f"qkv: {name} cannot be read as an array on the CPU ({problem})") from None
-    raise TypeError(f"qkv: expected {name} as an array of NumPy or of anything with DLPack; found {type(x).__name__}")
+    if getattr(x, "requires_grad", False):
+        if not looked_up:
+            raise TypeError(
+                f"qkv: {name} is a tensor that requires gradients; qkv.torch.attention gives them, or pass "
+                f"{name}.detach()"
+            )
+        x = x.detach()
+    if hasattr(x, "resolve_neg"):
+        x = x.resolve_conj().resolve_neg()
+    if str(getattr(x, "dtype", "")) == "torch.bfloat16":
+        if looked_up and bfloat16() is None:
+            return numpy.from_dlpack(x.float())
+        return _from_torch_bfloat16(x, name)
+    try:
+        return numpy.from_dlpack(x)
+    except (BufferError, RuntimeError, ValueError) as problem:
+        raise TypeError(f"qkv: {name} cannot be read as an array on the CPU ({problem})") from None
 
 
 def _from_torch_bfloat16(x, name):
@@ -43,6 +58,11 @@ def _from_torch_bfloat16(x, name):
     import torch
 
     return numpy.from_dlpack(x.view(torch.int16)).view(dtype)
+
+
+def is_real(dtype):
+    """Whether numbers of this type are read: float16, bfloat16, float32, float64."""
+    return dtype in (numpy.float16, numpy.float32, numpy.float64) or dtype.name == "bfloat16"
 
 
 def real_array(x, name, precision=None):
@@ -61,17 +81,20 @@ def real_array(x, name, precision=None):
         raise TypeError(
             f"qkv: {name} is int8, which means something only with its scales: pass qkv.Quantised({name}, scales)"
         )
-    if x.dtype.kind != "f" and x.dtype != bfloat16():
+    if not x.dtype.isnative:
+        raise TypeError(f"qkv: {name} has the byte order of another machine; pass {name}.astype(numpy.float32)")
+    if x.dtype.kind == "c":
+        raise TypeError(f"qkv: {name} is {x.dtype}; attention is over real numbers: pass {name}.real")
+    if not is_real(x.dtype):
+        wanted = "float32 or float64" if precision == "oracle" else "float32"
         raise TypeError(
-            f"qkv: expected {name} of type float32; found {x.dtype}; convert it with .astype(numpy.float32)"
+            f"qkv: expected {name} of type {wanted}; found {x.dtype}; convert it with .astype(numpy.float32)"
         )
     if x.dtype == numpy.float64 and precision != "oracle":
         remedy = ', or precision="oracle" for the slow definition in double precision' if precision == "float32" else ""
         raise TypeError(
             f"qkv: {name} is float64; the engine computes in float32: pass {name}.astype(numpy.float32){remedy}"
         )
-    if not x.dtype.isnative:
-        raise TypeError(f"qkv: {name} has the byte order of another machine; pass {name}.astype(numpy.float32)")
     return x
 
 
@@ -82,7 +105,11 @@ def plain_floats(x, name):
 
 def _four_axes(x, name, letters):
     if x.ndim != 4:
-        hint = f"; {name}[None] adds an axis of one sequence" if x.ndim == 3 else ""
+        head = ":, None" if letters[1] in "TS" else "None"
+        hint = {
+            2: f"; {name}[None, {head}] is one sequence of one head",
+            3: f"; {name}[None] adds an axis of one sequence",
+        }.get(x.ndim, "")
         raise ValueError(f"attention: expected {name} [{', '.join(letters)}]; found {name} {list(x.shape)}{hint}")
     return x
 
@@ -92,7 +119,7 @@ def _check_strides(x, name):
     if x.shape[3] > 1 and x.strides[3] != size and x.size:
         raise ValueError(
             f"attention: expected {name} with unit stride in its last axis; found a stride of "
-            f"{x.strides[3] // size}; pass numpy.ascontiguousarray({name})"
+            f"{x.strides[3] // size}; pass numpy.ascontiguousarray({name}) (a tensor: {name}.contiguous())"
         )
     if any(s % size for s in x.strides) or not x.flags.aligned:
         raise ValueError(f"attention: expected {name} at whole numbers in memory; pass {name}.copy()")
@@ -112,7 +139,8 @@ class Quantised:
         values, scales = as_array(values, "values"), as_array(scales, "scales")
         if values.dtype != numpy.int8 or scales.dtype != numpy.float32:
             raise TypeError(
-                f"Quantised: expected values of int8 and scales of float32; found {values.dtype} and {scales.dtype}"
+                f"Quantised: expected values of int8 and scales of float32; found {values.dtype} and "
+                f"{scales.dtype}; qkv.quantise(x) makes both"
             )
         if values.ndim != 4 or scales.shape != values.shape[:3]:
             raise ValueError(
@@ -147,13 +175,14 @@ def quantise(x):
 
     >>> import numpy, qkv
     >>> x = qkv.quantise(numpy.array([[[[1.0, -0.5, 0.25]]]], numpy.float32))
-    >>> x.values.tolist(), float(x.scales[0, 0, 0] * 127)
+    >>> x.values.tolist(), round(float(x.scales[0, 0, 0]) * 127, 6)
     ([[[[127, -64, 32]]]], 1.0)
     """
     x = _four_axes(real_array(x, "x"), "x", "BSGD")
     x = _check_strides(x, "x") if x.dtype == numpy.float32 else x.astype(numpy.float32)
     values, scales = numpy.empty(x.shape, numpy.int8), numpy.empty(x.shape[:3], numpy.float32)
-    _native.quantise(x, values, scales)
+    if x.size:
+        _native.quantise(x, values, scales)
     return Quantised(values, scales)
 
 
@@ -246,6 +275,10 @@ class Inputs:
         """A result in the type of the input it belongs to."""
         dtype = self._given[like].dtype
         return x if self.oracle or dtype == numpy.float32 else x.astype(dtype)
+
+    def has_links(self):
+        """Whether there is a query and a key at all."""
+        return self.q.shape[0] > 0 and self.q.shape[1] > 0 and self.k.shape[1] > 0
 
     def results_shape(self):
         """[B, T, H, E]"""

@@ -4,9 +4,10 @@ import inspect
 from collections import namedtuple
 
 from . import _native
-from .formulas import lists_keywords
+from .formulas import lists_keywords, refuse_unknown
 from .inputs import Inputs, plain_floats
 from .program import Writer
+from .scalars import real_number, shown
 from .tracing import trace_weighting
 
 READY_FEATURES = '"identity", "relu" or "elu_plus_one"'
@@ -33,14 +34,24 @@ def linear_attention_options(
         raise TypeError(
             f"linear_attention: expected features {READY_FEATURES} or a lambda of x; found {type(features).__name__}"
         )
+    if not isinstance(rule, str):
+        raise TypeError(f"linear_attention: expected rule linear, gated, delta or gated_delta; found {shown(rule)}")
+    scale = None if scale is None else real_number("linear_attention", "scale", scale)
     arrays = (plain_floats(x, name) for x, name in ((decay, "decay"), (beta, "beta"), (state, "state")))
-    return rule, features, bool(causal), bool(normalise), None if scale is None else float(scale), *arrays
+    return rule, features, bool(causal), bool(normalise), scale, *arrays
+
+
+_OPTIONS = {p.name: p.default for p in inspect.signature(linear_attention_options).parameters.values()}
 
 
 def _takes_options(function):
     """A call whose **options are those of linear attention."""
-    named = inspect.signature(linear_attention_options).parameters.values()
-    return lists_keywords(function, {p.name: p.default for p in named})
+    return lists_keywords(function, _OPTIONS)
+
+
+def _asked(options):
+    refuse_unknown(options, _OPTIONS, "those of linear attention")
+    return linear_attention_options(**options)
 
 
 @_takes_options
@@ -75,7 +86,7 @@ def linear_attention(q, k, v, *, layout="BTHD", return_state=False, **options):
     array([ 4.,  8., 12.], dtype=float32)
     """
     x = Inputs(q, k, v, layout)
-    out, after = _native.linear_forward(x.q, x.k, x.v, linear_attention_options(**options))
+    out, after = _native.linear_forward(x.q, x.k, x.v, _asked(options))
     out = x.given_back(x.swapped(out), "q")
     return (out, after) if return_state else out
 
@@ -89,7 +100,7 @@ def linear_attention_backward(dout, q, k, v, *, dstate=None, layout="BTHD", **op
     """
     x = Inputs(q, k, v, layout)
     found = _native.linear_backward(
-        x.q, x.k, x.v, linear_attention_options(**options), x.gradient_of_output(dout), plain_floats(dstate, "dstate")
+        x.q, x.k, x.v, _asked(options), x.gradient_of_output(dout), plain_floats(dstate, "dstate")
     )
     inputs = [x.given_back(x.swapped(g), name) for g, name in zip(found, "qkv")]
     return LinearGradients(*inputs, *found[3:])

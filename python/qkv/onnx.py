@@ -2,11 +2,13 @@
 
 import numpy
 
-from . import calls
+from . import calls, lookups
+from .inputs import as_array, is_real
 from .linear import linear_attention as over_state
 from .parts import additive_mask, dense_mask
 from .ready import causal, padded, queries_start_at
 from .ready import softcap as softcap_part
+from .scalars import real_number, shown, whole_number, written
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 
@@ -52,10 +54,18 @@ def attention(
     if softmax_precision not in (None, 0, _FLOAT, _FLOAT16, _BFLOAT16):
         wanted = "DOUBLE" if softmax_precision == _DOUBLE else softmax_precision
         raise NotImplementedError(
-            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32"
+            f"ONNX Attention: softmax_precision {wanted} is not supported; the softmax is computed in float32: "
+            "leave it out, or pass FLOAT (1)"
         )
     if qk_matmul_output_mode not in (0, 1, 2, 3):
         raise ValueError(f"ONNX Attention: expected qk_matmul_output_mode 0 to 3; found {qk_matmul_output_mode}")
+    if is_causal not in (0, 1):
+        raise ValueError(f"ONNX Attention: expected is_causal 0 or 1; found {shown(is_causal)}")
+    scale = None if scale is None else real_number("ONNX Attention", "scale", scale)
+    softcap = real_number("ONNX Attention", "softcap", softcap)
+    if softcap < 0:
+        raise ValueError(f"ONNX Attention: expected a softcap of at least 0; found {written(softcap)}")
+    Q = as_array(Q, "Q")
     rank = Q.ndim
     q, k, v = _four_axes(Q, q_num_heads, "Q"), _four_axes(K, kv_num_heads, "K"), _four_axes(V, kv_num_heads, "V")
     if (past_key is None) != (past_value is None):
@@ -63,8 +73,14 @@ def attention(
     past = 0
     if past_key is not None:
         if nonpad_kv_seqlen is not None:
-            raise ValueError("ONNX Attention: expected past_key or nonpad_kv_seqlen; found both")
+            raise ValueError("ONNX Attention: expected past_key or nonpad_kv_seqlen; found both: leave one out")
+        past_key, past_value = _past(past_key, k, "past_key"), _past(past_value, v, "past_value")
         past = past_key.shape[2]
+        if past_value.shape[2] != past:
+            raise ValueError(
+                f"ONNX Attention: expected past_key and past_value of one length; found {past} and "
+                f"{past_value.shape[2]}"
+            )
         k, v = numpy.concatenate((past_key, k), axis=2), numpy.concatenate((past_value, v), axis=2)
     masks = [causal] if is_causal else []
     parts = [softcap_part(softcap)] if softcap else []
@@ -76,7 +92,8 @@ def attention(
     if masks:
         parts.append(masks[0] if len(masks) == 1 else masks[0] & masks[1])
     if nonpad_kv_seqlen is not None:
-        lengths = [int(n) for n in numpy.asarray(nonpad_kv_seqlen).reshape(-1)]
+        lengths = lookups.as_numpy(nonpad_kv_seqlen, "nonpad_kv_seqlen").reshape(-1)
+        nonpad_kv_seqlen = lengths
         parts.append(padded([q.shape[2]] * q.shape[0], lengths))
     else:
         parts.append(queries_start_at(past))
@@ -141,15 +158,18 @@ def linear_attention(
         if (given is not None) != (what in _RULES[update_rule]):
             wanted = f"{'no ' if given is not None else ''}{what} for update_rule {update_rule!r}"
             raise ValueError(f"{name}: expected {wanted}; found {'none' if given is None else 'one'}")
+    q_num_heads = whole_number(name, "q_num_heads", q_num_heads)
+    kv_num_heads = whole_number(name, "kv_num_heads", kv_num_heads)
     if q_num_heads < 1 or kv_num_heads < 1 or q_num_heads % kv_num_heads:
         raise ValueError(
             f"{name}: expected q_num_heads a positive multiple of kv_num_heads; found {q_num_heads} and {kv_num_heads}"
         )
-    if chunk_size < 1:
-        raise ValueError(f"{name}: expected a chunk_size of at least 1; found {chunk_size}")
+    whole_number(name, "a chunk_size", chunk_size, 1)
+    scale = real_number(name, "scale", scale)
     heads = (("query", query, q_num_heads), ("key", key, kv_num_heads), ("value", value, kv_num_heads))
     q, k, v = (_heads_apart(x, n, what, name) for what, x, n in heads)
     widths = (kv_num_heads, kv_num_heads * k.shape[3])
+    decay, beta = (x if x is None else as_array(x, what) for x, what in ((decay, "decay"), (beta, "beta")))
     for what, given, allowed in (("decay", decay, widths), ("beta", beta, (kv_num_heads, 1))):
         if given is not None and (given.shape[:-1] != k.shape[:2] or given.shape[-1] not in allowed):
             last = " or ".join(str(n) for n in dict.fromkeys(allowed))
@@ -167,20 +187,34 @@ def linear_attention(
         state=past_state,
         return_state=True,
     )
-    like = query if past_state is None else past_state
+    like = as_array(query, "query") if past_state is None else as_array(past_state, "past_state")
     return output.reshape(*output.shape[:2], -1), state.astype(like.dtype, copy=False)
 
 
 def _heads_apart(x, heads, name, operation):
+    x, number = as_array(x, name), "q_num_heads" if name in ("Q", "query") else "kv_num_heads"
     if x.ndim != 3:
         raise ValueError(f"{operation}: expected {name} with 3 axes, heads side by side; found {list(x.shape)}")
-    if not heads or x.shape[2] % heads:
-        number = "q_num_heads" if name in ("Q", "query") else "kv_num_heads"
+    if heads is not None:
+        whole_number(operation, number, heads, 1)
+    if heads is None or x.shape[2] % heads:
         raise ValueError(f"{operation}: expected {number} that divides {name}'s last axis, {x.shape[2]}; found {heads}")
     return x.reshape(*x.shape[:2], heads, x.shape[2] // heads)
 
 
+def _past(x, like, name):
+    """A past [B, G, past, D], to be put before `like`."""
+    x = as_array(x, name)
+    b, g, _, d = like.shape
+    if x.ndim != 4 or (x.shape[0], x.shape[1], x.shape[3]) != (b, g, d):
+        raise ValueError(f"ONNX Attention: expected {name} [{b}, {g}, past, {d}]; found {list(x.shape)}")
+    if x.dtype != like.dtype:
+        raise TypeError(f"ONNX Attention: expected {name} of {like.dtype}, as what it is put before; found {x.dtype}")
+    return x
+
+
 def _four_axes(x, heads, name):
+    x = as_array(x, name)
     if x.ndim == 4:
         return x
     if x.ndim != 3:
@@ -189,9 +223,11 @@ def _four_axes(x, heads, name):
 
 
 def _filled_up(mask, keys):
-    mask = numpy.asarray(mask)
-    if mask.dtype != bool and mask.dtype.kind != "f" and mask.dtype.name != "bfloat16":
+    mask = lookups.as_numpy(mask, "attn_mask")
+    if mask.dtype != bool and not is_real(mask.dtype):
         raise TypeError(f"ONNX Attention: expected attn_mask of bool or real numbers; found {mask.dtype}")
+    if not 1 <= mask.ndim <= 4:
+        raise ValueError(f"ONNX Attention: expected attn_mask with 1 to 4 axes; found {list(mask.shape)}")
     missing = keys - mask.shape[-1]
     if missing <= 0:
         return mask
@@ -204,9 +240,10 @@ def _filled_up(mask, keys):
 def _scores(q, k, scale):
     wide = numpy.float64 if q.dtype == numpy.float64 else numpy.float32
     group = q.shape[1] // k.shape[1]
-    factor = numpy.sqrt(1 / numpy.sqrt(q.shape[3]) if scale is None else scale).astype(wide)
+    scale = 1 / numpy.sqrt(q.shape[3]) if scale is None else scale
+    factor = numpy.sqrt(abs(scale)).astype(wide)  # of queries and keys each, as the operator has it
     keys = numpy.repeat(k.astype(wide) * factor, group, axis=1)
-    return (q.astype(wide) * factor) @ keys.transpose(0, 1, 3, 2)
+    return (q.astype(wide) * numpy.copysign(factor, scale)) @ keys.transpose(0, 1, 3, 2)
 
 
 def _added_to_scores(q, k, attn_mask, is_causal, past, nonpad_kv_seqlen):

@@ -1,19 +1,21 @@
 """The parts of an attention variant, as objects: they compose, print, and pickle."""
 
-import math
-import numbers
 import re
 
 import numpy
 
 from . import lookups, tracing
-from .expressions import Real, Truth, text_of
+from .expressions import Real, Truth
+from .inputs import is_real
+from .scalars import MOST_PLACES, real_number, shown, whole_number, written
+from .texts import cut, text_of
 
 
 class Part:
     """A part of an attention variant.  Given to qkv.attention in any order."""
 
     _repr = None
+    __array_ufunc__ = None  # flags & mask joins them, where NumPy would ask each flag
 
     def __repr__(self):
         return self._repr or self._written()
@@ -37,6 +39,8 @@ class Mask(Part):
     ~mask(at.query // 8 == at.key // 8)
     """
 
+    _sign = None  # what joins the outermost terms of its repr, where something does
+
     def __init__(self, rule):
         self.condition = rule if isinstance(rule, Truth) else tracing.trace_mask(rule)
 
@@ -46,11 +50,9 @@ class Mask(Part):
     def _joined(self, other, sign, join, swapped=False):
         other = as_mask(other)
         a, b = (other, self) if swapped else (self, other)
-        texts = [
-            f"({x!r})" if any(s in repr(x) for s in (" & ", " | ") if s != sign) and "mask(" not in repr(x) else repr(x)
-            for x in (a, b)
-        ]
-        return Mask(join(a.condition, b.condition)).named(sign.join(texts))
+        joined = Mask(join(a.condition, b.condition))
+        joined._sign = sign
+        return joined.named(cut(sign.join(repr(x) if x._sign in (None, sign) else f"({x!r})" for x in (a, b))))
 
     def __and__(self, other):
         return self._joined(other, " & ", lambda a, b: a & b)
@@ -65,8 +67,7 @@ class Mask(Part):
         return self._joined(other, " | ", lambda a, b: a | b, swapped=True)
 
     def __invert__(self):
-        text = repr(self)
-        return Mask(~self.condition).named(f"~({text})" if " & " in text or " | " in text else f"~{text}")
+        return Mask(~self.condition).named(cut(f"~{self!r}" if self._sign is None else f"~({self!r})"))
 
     def __bool__(self):
         raise TypeError("qkv: masks are joined with &, | and ~, not with `and`, `or` and `not`")
@@ -160,21 +161,18 @@ class Scale(Part):
     """Replaces the similarity's own scale."""
 
     def __init__(self, factor):
-        if not isinstance(factor, numbers.Real):
-            raise TypeError(f"scale: expected a number; found {type(factor).__name__}")
-        if not math.isfinite(factor):
-            raise ValueError(f"scale: expected a finite number; found {factor}")
-        self.factor = float(factor)
+        self.factor = real_number("scale", "a factor", factor)
 
     def _written(self):
-        return f"scale({self.factor:g})"
+        return f"scale({written(self.factor)})"
 
 
 class Alignment(Part):
     """Where query 0 stands on the key axis."""
 
     def __init__(self, from_end, offset):
-        self.from_end, self.offset = bool(from_end), int(offset)
+        self.from_end = bool(from_end)
+        self.offset = whole_number("queries_start_at", "a place", offset, -MOST_PLACES, MOST_PLACES)
 
     def _written(self):
         return (
@@ -196,31 +194,34 @@ class Dropout(Part):
     """Each weight is dropped with probability `rate`, the others divided by 1 - rate; the same for the same seed."""
 
     def __init__(self, rate, seed=0):
-        self.rate, self.seed = float(rate), int(seed) % 2**64
+        self.rate = real_number("dropout", "a rate", rate)
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"dropout: expected a rate from 0 to below 1; found {written(self.rate)}")
+        self.seed = whole_number("dropout", "a seed", seed) % 2**64
 
     def _written(self):
-        return f"dropout({self.rate:g}, seed={self.seed})"
+        return f"dropout({written(self.rate)}, seed={self.seed})"
 
 
 def _wholes(x):
-    array = numpy.asarray(x)
-    if array.dtype.kind not in "iu" or array.ndim != 1:
+    array = lookups.as_numpy(x, "lengths or offsets")
+    if array.dtype.kind not in "iuO" or array.ndim != 1:  # O: Python's numbers beyond 64 bits
         raise TypeError(
             f"qkv: expected lengths or offsets, whole numbers in a row; found {array.dtype} of shape "
-            f"{list(array.shape)}"
+            f"{list(array.shape)}; .astype(int) and .reshape(-1) make such"
         )
-    return [int(n) for n in array]
+    return [whole_number("qkv", "lengths and offsets", n, -MOST_PLACES, MOST_PLACES) for n in array]
 
 
 def as_mask(x):
     """A mask, a lambda of one argument, or an array as a mask."""
     if isinstance(x, Mask):
         return x
-    if lookups.is_array(x):
+    if lookups.is_array(x) or isinstance(x, list):
         return dense_mask(x)
-    if callable(x) and not isinstance(x, Part):
+    if callable(x) and not isinstance(x, (Part, type)):
         return Mask(x)
-    raise TypeError(f"qkv: a mask is a mask part, a lambda of `at`, or an array of flags; found {type(x).__name__}")
+    raise TypeError(f"qkv: expected a mask, a lambda of `at`, or an array of flags as the mask; found {shown(x)}")
 
 
 def four_axes(array, what):
@@ -234,7 +235,7 @@ def _index_by_place(array):
     """Indices of a [B or 1, H or 1, T or 1, S] array: an axis of size 1 serves all."""
     at = tracing.AT
     places = (at.batch, at.head, at.row, at.key)
-    return tuple(p if size > 1 or n == 3 else 0 for n, (p, size) in enumerate(zip(places, array.shape)))
+    return tuple(p if size != 1 or n == 3 else 0 for n, (p, size) in enumerate(zip(places, array.shape)))
 
 
 def dense_mask(flags):
@@ -242,12 +243,10 @@ def dense_mask(flags):
 
     Tiles without a link are skipped.  The flags are copied; memory 4 bytes a flag.
     """
-    array = lookups.as_numpy(flags)
+    array = lookups.as_numpy(flags, "mask")
     if array.dtype.kind not in "iub":
-        raise TypeError(
-            f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; an additive mask goes to "
-            "mask= or bias="
-        )
+        remedy = "numbers added to the scores go to bias=" if is_real(array.dtype) else "pass .astype(bool) of it"
+        raise TypeError(f"dense_mask: expected flags (bool or whole numbers); found {array.dtype}; {remedy}")
     array = four_axes(array, "dense_mask")
     table = lookups.Table(array != 0, "flags")
     table.four_axes = array.shape
@@ -255,29 +254,28 @@ def dense_mask(flags):
 
 
 def additive_mask(values):
-    """An array added to the scores, where -infinity means no link: as (mask, score); the mask is None without one."""
-    array = lookups.as_numpy(values)
-    array = four_axes(array, "mask").astype(numpy.float32, copy=False)
-    constant = lookups.Constant(array, "mask")
-    added = Score(Real("score") + constant[_index_by_place(array)])
-    added.four_axes = array.shape
+    """An array added to the scores, where -infinity means no link: as (mask, score); the mask is None without one.
+    Learned where it is a tensor that requires gradients."""
+    array = four_axes(lookups.as_numpy(values, "mask"), "mask")
+    if getattr(values, "requires_grad", False):
+        added = additive_bias(values)
+    else:
+        constant = lookups.Constant(array, "mask")
+        added = Score(Real("score") + constant[_index_by_place(array)])
+        added.four_axes = array.shape
     dead = array == -numpy.inf
     return (dense_mask(~dead) if dead.any() else None), added.named("additive mask")
 
 
 def additive_bias(values):
     """Numbers added to every score: [B or 1, H or 1, T or 1, S]; leading axes may be left out.  Learned: its gradient
-    is summed over the axes of size 1."""
-    given = values
-    if isinstance(values, lookups.Parameter):
-        parameter, array = values, four_axes(values.values, "additive bias")
-    else:
-        array = four_axes(numpy.ascontiguousarray(lookups.as_numpy(values)), "additive bias")
-        parameter = lookups.Parameter(array, "additive bias")
-    flat = lookups.Parameter(
-        array, parameter.name if parameter.name != "parameter" else "additive bias", "B|1 H|1 T|1 S"
-    )
-    flat.source, flat.stands_for = getattr(given, "source", given), given
-    return Score(Real("score") + flat[_index_by_place(array)]).named(
-        f"additive_bias({'x'.join(map(str, array.shape))})"
-    )
+    is summed over the axes of size 1.
+
+    float32, float16 or bfloat16; float64 is for precision="oracle".  Read where it lies, as qkv.parameter's are.
+    """
+    given = values if isinstance(values, lookups.Parameter) else lookups.Parameter(values, "additive bias")
+    axes = four_axes(given.values, "additive bias").shape
+    name = given.name if given.name != "parameter" else "additive bias"
+    flat = given.with_axes(axes, name, "B|1 H|1 T|1 S")
+    flat.stands_for = values
+    return Score(Real("score") + flat[_index_by_place(flat.values)]).named(f"additive_bias({'x'.join(map(str, axes))})")

@@ -1,5 +1,6 @@
 """Pictures of weights and masks: SVG with labels for notebooks and pages, PNG of the bare cells; no display needed."""
 
+import os
 import struct
 import zlib
 from xml.sax.saxutils import escape
@@ -7,8 +8,11 @@ from xml.sax.saxutils import escape
 import numpy
 
 from . import calls, lookups
-from .parts import Mask
+from .formulas import part_of
+from .inputs import Quantised, is_real
+from .parts import Mask, Part
 from .ready import uniform
+from .scalars import shown, whole_number
 
 _DARK, _RED, _MOST_CELLS = (23, 55, 94), (160, 40, 40), 512
 _GAP, _FONT = 14, 11
@@ -28,24 +32,22 @@ class Picture:
         return self.svg()
 
     def save(self, path):
-        """Writes the picture; the name's ending says how.  Raises ValueError for another ending than .svg or .png."""
-        name = str(path)
-        if name.endswith(".svg"):
-            data = self.svg().encode()
-        elif name.endswith(".png"):
-            data = self.png()
-        else:
+        """Writes the picture; the name's ending says how.  Raises ValueError for other endings than .svg and .png."""
+        name = os.fspath(path)
+        ending = os.path.splitext(name)[1].lower()
+        if ending not in (".svg", ".png"):
             raise ValueError(f"qkv.show: expected a name that ends in .svg or .png; found {name}")
+        data = self.svg().encode() if ending == ".svg" else self.png()
         with open(path, "wb") as file:
             file.write(data)
 
     def _shares(self):
         """Each cell's share of its map's greatest magnitude, with its sign."""
-        most = numpy.abs(self.maps).max(axis=(1, 2), keepdims=True) if self.maps.size else 1
+        most = numpy.abs(self.maps).max(axis=(1, 2), keepdims=True)
         return numpy.nan_to_num(self.maps / numpy.where(most == 0, 1, most))
 
     def _side(self):
-        return max(2, min(24, 640 // max(self.maps.shape[1:] or (1,))))
+        return max(2, min(24, 640 // max(self.maps.shape[1:])))
 
     def svg(self):
         """The picture as SVG text; hovering over a cell tells its weight."""
@@ -116,41 +118,79 @@ def show(what, *more, queries=None, keys=None, size=32, **keywords):
 
     what     weights [T, S], [H, T, S] or [1, H, T, S]: show(weights)
              q, k, v and the parts of a call: show(q, k, v, qkv.causal)
-             a mask: show(qkv.causal & qkv.sliding_window(4), size=16), a square of `size` places
+             a mask, or a lambda of `at`: show(qkv.causal & qkv.sliding_window(4), size=16), a square of `size` places
     queries, keys  words for rows and columns; keys is queries where they are as many
     Returns a Picture: it shows itself in a notebook, and .save("name.svg") or .save("name.png") writes it.
-    Raises ValueError for more than 512 rows or columns, which no eye tells apart.
+    Raises ValueError for more than 512 rows or columns, which no eye tells apart, and for none.
 
     >>> import qkv
     >>> qkv.show(qkv.causal, size=8)
     Picture(1 of 8 x 8 cells; .save('name.svg') or .save('name.png') writes it)
     """
-    titles = None
-    if isinstance(what, Mask):
-        x = numpy.zeros((1, size, 1, 1), numpy.float32)
-        maps = (calls.weights(x, x, x, what, uniform) > 0).astype(float)
-        titles = [repr(what)]
-    elif len(more) >= 2 and lookups.is_array(more[0]):
-        maps = calls.weights(what, *more, **keywords)
-    elif more or keywords:
-        raise TypeError("qkv.show: expected weights, a mask, or q, k, v and parts")
+    is_lambda = callable(what) and not isinstance(what, (Part, type)) and not lookups.is_array(what)
+    if is_lambda or isinstance(what, Mask):
+        maps, titles = _of_mask(part_of(what) if is_lambda else what, size, more or keywords)
+    elif len(more) >= 2 and all(lookups.is_array(x) or isinstance(x, Quantised) for x in more[:2]):
+        maps, titles = calls.weights(what, *more, **keywords), None
+    elif more or keywords or isinstance(what, Part):
+        raise TypeError(
+            "qkv.show: expected weights, a mask, or q, k, v and parts; found "
+            f"{', '.join([*(shown(x) for x in (what, *more)), *(f'{name}=' for name in keywords)])}"
+        )
     else:
-        maps = numpy.asarray(what, dtype=float)
+        maps, titles = _of_weights(what), None
+    maps = _checked(maps)
+    queries, keys = _words(queries, maps.shape[1], "queries"), _words(keys, maps.shape[2], "keys")
+    if keys is None:
+        keys = queries if maps.shape[1] == maps.shape[2] else None
+    titles = titles or ([f"head {h}" for h in range(len(maps))] if len(maps) > 1 else [""])
+    return Picture(maps, queries or [], keys or [], titles)
+
+
+def _of_mask(mask, size, more):
+    if not isinstance(mask, Mask):
+        raise TypeError("qkv.show: expected a mask, lambda at: ...; found a score: pass q, k, v and the score")
+    if more:
+        raise TypeError(
+            "qkv.show: expected a mask alone; found more: join masks with & or |, or pass q, k, v and parts"
+        )
+    size = whole_number("qkv.show", "a size", size, 1, _MOST_CELLS)
+    x = numpy.zeros((1, size, 1, 1), numpy.float32)
+    return (calls.weights(x, x, x, mask, uniform) > 0).astype(float), [repr(mask)]
+
+
+def _of_weights(what):
+    array = lookups.as_numpy(what, "weights")
+    if array.dtype.kind not in "iubf" and not is_real(array.dtype):
+        raise TypeError(f"qkv.show: expected weights of real numbers; found {array.dtype}")
+    return array.astype(float)
+
+
+def _checked(maps):
+    """[maps, rows, columns]"""
     if maps.ndim == 4:
         if maps.shape[0] != 1:
-            raise ValueError(f"qkv.show: expected one sequence; found {maps.shape[0]}: pass weights[0]")
+            raise ValueError(f"qkv.show: expected one sequence; found {maps.shape[0]}: pass one of them, weights[:1]")
         maps = maps[0]
     maps = maps[None] if maps.ndim == 2 else maps
     if maps.ndim != 3:
         raise ValueError(f"qkv.show: expected weights [T, S], [H, T, S] or [1, H, T, S]; found {list(maps.shape)}")
-    if max(maps.shape[1:], default=0) > _MOST_CELLS:
+    if not maps.size:
+        raise ValueError(f"qkv.show: expected at least one head, row and column; found {list(maps.shape)}")
+    if max(maps.shape[1:]) > _MOST_CELLS:
         raise ValueError(
-            f"qkv.show: expected at most {_MOST_CELLS} rows and columns; found {maps.shape[1]} x {maps.shape[2]}"
+            f"qkv.show: expected at most {_MOST_CELLS} rows and columns; found {maps.shape[1]} x {maps.shape[2]}; pass "
+            "a part of them"
         )
-    queries = [str(w) for w in queries or []]
-    keys = [str(w) for w in (keys if keys is not None else queries if maps.shape[1] == maps.shape[2] else [])]
-    for words, count, name in ((queries, maps.shape[1], "queries"), (keys, maps.shape[2], "keys")):
-        if words and len(words) != count:
-            raise ValueError(f"qkv.show: expected {count} words for {name}; found {len(words)}")
-    titles = titles or ([f"head {h}" for h in range(len(maps))] if len(maps) > 1 else [""])
-    return Picture(maps, queries, keys, titles)
+    return maps
+
+
+def _words(given, count, name):
+    if given is None:
+        return None
+    if not hasattr(given, "__iter__"):
+        raise TypeError(f"qkv.show: expected {count} words for {name}; found {shown(given)}")
+    words = [str(w) for w in given]
+    if words and len(words) != count:
+        raise ValueError(f"qkv.show: expected {count} words for {name}; found {len(words)}")
+    return words

@@ -1,5 +1,7 @@
 """Writes expressions down as a program of the engine."""
 
+import numpy
+
 from . import _native
 from .expressions import Real, Truth
 
@@ -7,9 +9,12 @@ from .expressions import Real, Truth
 class Writer:
     """One program, and the learned parameters that it looks up, numbered across all programs of a call."""
 
-    def __init__(self, learned):
+    def __init__(self, learned, empty=None):
         self.program = _native.Program()
         self.learned = learned  # list of Parameter, shared; None where there are none to learn
+        self.empty = (
+            [] if empty is None else empty
+        )  # list of the tables with an empty axis, shared; only calls without a link may have them
         self._tables, self._arrays, self._known, self._keep = {}, {}, {}, []
 
     def write(self, expression, score=None):
@@ -51,8 +56,8 @@ class Writer:
         if x.operation == "learned_entry":
             if self.learned is None:
                 raise TypeError(
-                    f"qkv: {x.detail.name} is learned, which scores alone look up; a weighting, a similarity and a feature "
-                    "map are given no place (a similarity's channel weights: qkv.similarity(lambda, weights))"
+                    f"qkv: {x.detail.name} is learned, which scores alone look up; a weighting, a similarity and a "
+                    "feature map are given no place (a similarity's channel weights: qkv.similarity(lambda, weights))"
                 )
             if not any(y is x.detail for y in self.learned):
                 self.learned.append(x.detail)
@@ -70,13 +75,9 @@ class Writer:
 
     # Rows and columns: all axes but the last are joined into one.
     def _table_entry(self, table, at):
-        p, sizes = self.program, table.shape
+        p, sizes = self.program, tuple(max(size, 1) for size in table.shape)
         columns = sizes[-1]
-        number = self._number_of(
-            self._tables,
-            table,
-            lambda: p.table(table.values, table.values.size // columns, list(table.four_axes or ())),
-        )
+        number = self._number_of(self._tables, table, lambda: self._table(table, columns))
         if len(sizes) == 2:
             row = at[0]
         else:
@@ -87,3 +88,9 @@ class Writer:
                     held = p.apply("minimum", p.apply("maximum", index, p.whole(0)), p.whole(size - 1))
                     row = p.apply("add", row, held)
         return p.table_entry(number, row, at[-1])
+
+    def _table(self, table, columns):
+        if not table.values.size:
+            self.empty.append(table)
+            return self.program.table(numpy.zeros(columns, numpy.int32), 1, [])
+        return self.program.table(table.values, table.values.size // columns, list(table.four_axes or ()))

@@ -7,14 +7,20 @@ import numpy
 from . import lookups
 from .expressions import floor, hash, log, maximum, minimum, tanh, where
 from .parts import Alignment, Dropout, Mask, Scale, Score, Sequences, Similarity, Weighting
+from .scalars import MOST_PLACES, real_number, whole_number, written
 
 
 def _refuse(operation, expected, found):
     raise ValueError(f"{operation}: expected {expected}; found {found}")
 
 
-# Counts of places beyond this one mean the same: no axis has as many.
-_MOST_PLACES = 1 << 30
+def _count(operation, what, x, least=0):
+    """A count of places; beyond any axis they mean the same."""
+    return min(whole_number(operation, what, x, least), MOST_PLACES)
+
+
+#: Blocks are drawn one by one, and a program has as many instructions at most.
+_MOST_DRAWN = 4096
 
 # Masks.
 
@@ -29,49 +35,48 @@ def sliding_window(width=None, *, left=None, right=None):
 
     With `causal &` each query sees its `width` latest keys, itself included (Mistral 7B, arXiv:2310.06825).
     """
+    if (width is None) == (left is None and right is None):
+        _refuse(
+            "sliding_window",
+            "a width, or sides as left= and right=",
+            "none of them" if width is None else "both",
+        )
     if width is not None:
-        if width < 0:
-            _refuse("sliding_window", "a width of at least 0", width)
-        most = min(width, _MOST_PLACES)
+        most = _count("sliding_window", "a width", width)
         return Mask(lambda at: abs(at.query - at.key) < most).named(f"sliding_window({width})")
-    left, right = left or 0, right or 0
-    if left < 0 or right < 0:
-        _refuse("sliding_window", "sides of at least 0", f"{left} and {right}")
-    most_left, most_right = min(left, _MOST_PLACES), min(right, _MOST_PLACES)
+    most_left, most_right = (_count("sliding_window", "sides", side or 0) for side in (left, right))
     return Mask(lambda at: (at.query - at.key <= most_left) & (at.key - at.query <= most_right)).named(
-        f"sliding_window(left={left}, right={right})"
+        f"sliding_window(left={left or 0}, right={right or 0})"
     )
 
 
 def dilated(stride):
     """Every `stride`-th key, counted from the query (Longformer, arXiv:2004.05150)."""
-    if stride < 1:
-        _refuse("dilated", "a stride of at least 1", stride)
-    step = min(stride, _MOST_PLACES)
+    step = _count("dilated", "a stride", stride, 1)
     return Mask(lambda at: (at.query - at.key) % step == 0).named(f"dilated({stride})")
 
 
 def global_tokens(count):
     """The first `count` tokens see everyone and are seen by everyone; or flags [S] or [B, S] of such tokens."""
-    if lookups.is_array(count) or isinstance(count, lookups.Table):
-        flags = _table(count)
-        return Mask(lambda at: (flags[at.batch, at.query] != 0) | (flags[at.batch, at.key] != 0)).named(
-            f"global_tokens({flags!r})"
-        )
-    if count < 0:
-        _refuse("global_tokens", "a count of at least 0", count)
-    most = min(count, _MOST_PLACES)
+    if _is_several(count):
+        given = _table(count, "flags")
+        if given.values.size and not (0 <= given.values.min() and given.values.max() <= 1):
+            _refuse("global_tokens", "a count, or a flag for each token, true where it is global", "other numbers")
+        flags = lookups.Table(given.values != 0, given.name)
+        return Mask(lambda at: flags[at.batch, at.query] | flags[at.batch, at.key]).named(f"global_tokens({given!r})")
+    most = _count("global_tokens", "a count", count)
     return Mask(lambda at: (at.query < most) | (at.key < most)).named(f"global_tokens({count})")
 
 
 def random_blocks(block, count, seed=0):
     """Every block of `block` queries sees `count` blocks of keys drawn at random (BigBird, arXiv:2007.14062)."""
-    if block < 1 or count < 1:
-        _refuse("random_blocks", "a block and a count of at least 1", f"{block} and {count}")
+    side = _count("random_blocks", "a block", block, 1)
+    count = whole_number("random_blocks", "a count", count, 1, _MOST_DRAWN)
+    seed = whole_number("random_blocks", "a seed", seed)
 
     def rule(at):
         def drawn(n):
-            return hash(seed + n, at.query // block, 0) % ((at.keys + block - 1) // block) == at.key // block
+            return hash(seed + n, at.query // side, 0) % ((at.keys + side - 1) // side) == at.key // side
 
         found = drawn(0)
         for n in range(1, count):
@@ -83,29 +88,31 @@ def random_blocks(block, count, seed=0):
 
 def prefix(length):
     """The first `length` keys, or one length a sequence, [B].  `causal | prefix(n)` is the prefix language model."""
-    if lookups.is_array(length) or isinstance(length, (lookups.Table, list)):
-        lengths = _table(length)
+    if _is_several(length):
+        lengths = _table(length, "lengths")
         return Mask(lambda at: at.key < lengths[at.batch]).named(f"prefix({lengths!r})")
-    if length < 0:
-        _refuse("prefix", "a length of at least 0", length)
-    most = min(length, _MOST_PLACES)
+    most = _count("prefix", "a length", length)
     return Mask(lambda at: at.key < most).named(f"prefix({length})")
 
 
 def same_document(ids):
     """Links only inside one document: ids [S] or [B, S] names each token's document."""
-    ids = _table(ids)
+    ids = _table(ids, "ids")
     return Mask(lambda at: ids[at.batch, at.query] == ids[at.batch, at.key]).named(f"same_document({ids!r})")
 
 
 def key_lengths(lengths):
     """Only the first lengths[b] keys of sequence b are real; the rest is padding.  lengths [B]."""
-    lengths = _table(lengths)
+    lengths = _table(lengths, "lengths")
     return Mask(lambda at: at.key < lengths[at.batch]).named(f"key_lengths({lengths!r})")
 
 
-def _table(values):
-    return values if isinstance(values, lookups.Table) else lookups.Table(values)
+def _is_several(x):
+    return lookups.is_array(x) or isinstance(x, (lookups.Table, list, tuple))
+
+
+def _table(values, name):
+    return values if isinstance(values, lookups.Table) else lookups.Table(values, name)
 
 
 # Scores.
@@ -113,9 +120,10 @@ def _table(values):
 
 def softcap(cap):
     """Keeps scores within (-cap, cap): cap * tanh(s / cap) (Gemma 2, arXiv:2408.00118)."""
-    if not 0 < cap < math.inf:
-        _refuse("softcap", "a cap above 0", cap)
-    return Score(lambda s, at: cap * tanh(s / cap)).named(f"softcap({cap:g})")
+    cap = real_number("softcap", "a cap", cap)
+    if cap <= 0:
+        _refuse("softcap", "a cap above 0", written(cap))
+    return Score(lambda s, at: cap * tanh(s / cap)).named(f"softcap({written(cap)})")
 
 
 def alibi(slopes):
@@ -131,12 +139,14 @@ def alibi_slopes(heads):
     >>> qkv.alibi_slopes(4)
     array([0.25      , 0.0625    , 0.015625  , 0.00390625], dtype=float32)
     """
+    heads = whole_number("alibi_slopes", "a number of heads", heads, 1, MOST_PLACES)
     return numpy.exp2(-8.0 * numpy.arange(1, heads + 1) / heads).astype(numpy.float32)
 
 
 def relative_bias(bias, bidirectional=True, max_distance=128):
     """T5's relative position bias (arXiv:1910.10683): s + bias[head, bucket(key - query)].  bias [H, R], learned."""
     bias = _parameter(bias, "relative bias", "H R")
+    max_distance = _count("relative_bias", "a max_distance", max_distance, 1)
     if len(bias.shape) != 2:
         _refuse("relative_bias", "bias [H, R]", list(bias.shape))
     buckets = bias.shape[1] // (2 if bidirectional else 1)
@@ -198,28 +208,32 @@ def softmax_with_sink(sinks):
 
 def top_k(count):
     """Softmax over the `count` best links of each row; ties go to the earlier key."""
-    if count < 1:
-        _refuse("top_k", "a count of at least 1", count)
-    return Weighting(None, name="top_k", number=count).named(f"top_k({count})")
+    number = _count("top_k", "a count", count, 1)
+    return Weighting(None, name="top_k", number=number).named(f"top_k({count})")
 
 
 def sigmoid_weights(bias=0.0):
     """1 / (1 + exp(-score - bias)), not normalised.  Pass -log(T) as in arXiv:2409.04431."""
-    return Weighting(None, name="sigmoid_weights", number=bias).named(f"sigmoid_weights({bias:g})")
+    bias = real_number("sigmoid_weights", "a bias", bias)
+    return Weighting(None, name="sigmoid_weights", number=bias).named(f"sigmoid_weights({written(bias)})")
 
 
 def relu_weights(factor=1.0):
     """factor * max(score, 0), not normalised (arXiv:2309.08586 with factor 1 / T)."""
-    return Weighting(None, name="relu_weights", number=factor).named(f"relu_weights({factor:g})")
+    factor = real_number("relu_weights", "a factor", factor)
+    return Weighting(None, name="relu_weights", number=factor).named(f"relu_weights({written(factor)})")
 
 
 def squared_relu_weights(factor=1.0):
     """factor * max(score, 0)^2, not normalised."""
-    return Weighting(None, name="squared_relu_weights", number=factor).named(f"squared_relu_weights({factor:g})")
+    factor = real_number("squared_relu_weights", "a factor", factor)
+    return Weighting(None, name="squared_relu_weights", number=factor).named(f"squared_relu_weights({written(factor)})")
 
 
 def signed_weights(by_division=False):
     """The score itself, which may be negative; by_division: divided by the sum of magnitudes of its row."""
+    if not isinstance(by_division, (bool, numpy.bool_)):
+        raise TypeError(f"signed_weights: expected by_division True or False; found {by_division!r}")
     return Weighting(None, "by_division" if by_division else False, name="signed_weights").named(
         f"signed_weights({'by_division=True' if by_division else ''})"
     )
@@ -259,8 +273,6 @@ def dropout(rate, seed=0):
 
     Which ones is a function of the seed and the link's place.  Take another seed for each layer and step.
     """
-    if not 0 <= rate < 1:
-        _refuse("attention_dropout", "a rate from 0 to below 1", rate)
     return Dropout(rate, seed)
 
 

@@ -1,12 +1,13 @@
 """What attention looks at, without a T x S matrix."""
 
-import operator
-
 import numpy
 
-from . import _native
+from . import _native, lookups
 from .formulas import Composition, takes_parts
 from .inputs import Inputs
+from .scalars import MOST_PLACES, shown, whole_number
+
+_NAME = "attention statistics"
 
 
 class Statistics:
@@ -69,29 +70,39 @@ def attention_statistics(
     how, x = Composition(parts, keywords), Inputs(q, k, k, layout)
     formula, _ = how.formula(x)
     if tokens is not None:
-        tokens = numpy.asarray(tokens)
+        tokens = lookups.as_numpy(tokens, "tokens")
         if tokens.dtype.kind not in "iu" or tokens.shape != (x.k.shape[0], x.k.shape[1]):
             raise ValueError(
                 f"attention statistics: expected tokens [B, S] of whole numbers; found {tokens.dtype} "
                 f"{list(tokens.shape)}"
             )
-    if map is not None and len(map) != 4:
-        raise ValueError(f"attention statistics: expected map=(row, rows, key, keys); found {len(map)} numbers")
-    if len(map_shape) != 2:
-        raise ValueError(f"attention statistics: expected map_shape=(R, W); found {len(map_shape)} numbers")
+        tokens = lookups.Table(tokens, "tokens").values.reshape(-1).tolist()
+    if shares is not None:
+        shares = lookups.as_numpy(shares, "shares")
+        if shares.dtype.kind not in "iuf":
+            raise TypeError(f"attention statistics: expected shares [B, T] of numbers; found {shares.dtype}")
+        shares = numpy.ascontiguousarray(shares, numpy.float32)
     found = _native.statistics(
         formula,
         x.q,
         x.k,
         how.layout(),
         (bool(entropy), bool(maximum), bool(received), bool(distances)),
-        int(top),
-        [] if tokens is None else tokens.reshape(-1).tolist(),
-        None if map is None else [int(n) for n in map],
-        tuple(int(n) for n in map_shape),
-        None if shares is None else numpy.ascontiguousarray(shares, numpy.float32),
+        whole_number(_NAME, "top", top, 0, 64),
+        tokens or [],
+        None if map is None else _wholes("map=(row, rows, key, keys)", map, 4),
+        tuple(_wholes("map_shape=(R, W)", map_shape, 2)),
+        shares,
     )
     return Statistics(found)
+
+
+def _wholes(what, given, count):
+    """The whole numbers of a tuple of so many."""
+    if not hasattr(given, "__len__") or len(given) != count:
+        found = f"{len(given)} numbers" if hasattr(given, "__len__") else shown(given)
+        raise ValueError(f"{_NAME}: expected {what}; found {found}")
+    return [whole_number(_NAME, what, n, -MOST_PLACES, MOST_PLACES) for n in given]
 
 
 @takes_parts
@@ -103,7 +114,7 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
     layers    [(q, k), ...], first to last, of self-attention over the same tokens: q [B, T, H, D], k [B, T, G, D]; a
               layer with parts of its own is (q, k, part, ...)
     token     whose result, 0 to T - 1
-    parts, keywords  those of every layer, as in qkv.attention; sequences are whole and queries stand on their own places
+    parts, keywords  those of every layer, as in qkv.attention; sequences are whole, queries stand on their own places
     Raises ValueError and TypeError as attention does, NotImplementedError for packed or padded sequences.
     Cost: statistics of each layer; never T x S.
     Source: Abnar & Zuidema 2020, arXiv:2005.00928.
@@ -113,11 +124,14 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
     >>> qkv.attention_rollout([(x, x), (x, x)], 2, qkv.causal).round(2)
     array([[0.32, 0.24, 0.44]], dtype=float32)
     """
-    told = []
+    if not isinstance(layers, (tuple, list)):
+        raise TypeError(f"attention rollout: expected layers as a list of (q, k); found {shown(layers)}")
+    token = whole_number("attention rollout", "a token", token, -MOST_PLACES, MOST_PLACES)
+    told, compositions = [], []  # which keep what formulas point to
     for n, layer in enumerate(layers):
         if not isinstance(layer, (tuple, list)) or len(layer) < 2:
             raise TypeError(
-                f"attention rollout: expected layer {n} as (q, k) or (q, k, part, ...); found {layer!r:.60}"
+                f"attention rollout: expected layer {n} as (q, k) or (q, k, part, ...); found {shown(layer)}"
             )
         q, k, *own = layer
         how, x = Composition((*parts, *own), keywords), Inputs(q, k, k, layout)
@@ -128,7 +142,8 @@ def attention_rollout(layers, token, *parts, layout="BTHD", **keywords):
                 f"{how.sequences or align!r}"
             )
         told.append((how.formula(x)[0], x.q, x.k))
-    return _native.rollout(told, operator.index(token))
+        compositions.append(how)
+    return _native.rollout(told, token)
 
 
 @takes_parts

@@ -2,10 +2,11 @@
 
 import inspect
 import numbers
-import types
 
 from . import lookups
-from .expressions import Expression, Real, Truth, Whole, number_value, truth_value
+from .capturing import with_captured_arrays
+from .expressions import Expression, Real, Truth, Whole, every, number_value, truth_value
+from .scalars import shown
 
 _FIELDS = {
     "query": "place of the query on the key axis",
@@ -47,48 +48,6 @@ def count_arguments(function):
     return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in signature.parameters.values())
 
 
-def _names_in(code):
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_in(constant)
-    return names
-
-
-def with_captured_arrays(function):
-    """The same function, with the arrays among its variables replaced by views that proxies may look up in."""
-    if hasattr(function, "with_captured_arrays"):
-        return function.with_captured_arrays(with_captured_arrays)
-    if not isinstance(function, types.FunctionType):
-        return function
-    is_array, found = lookups.is_array, False
-    cells = []
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not assigned yet
-            cells.append(cell)
-            continue
-        if is_array(value):
-            found, cell = True, types.CellType(lookups.captured(value, name))
-        elif isinstance(value, types.FunctionType) and value is not function:
-            inner = with_captured_arrays(value)
-            if inner is not value:
-                found, cell = True, types.CellType(inner)
-        cells.append(cell)
-    names = {n for n in _names_in(function.__code__) if is_array(function.__globals__.get(n))}
-    defaults = tuple(lookups.captured(d, "a default") if is_array(d) else d for d in function.__defaults__ or ())
-    if not found and not names and defaults == (function.__defaults__ or ()):
-        return function
-    scope = function.__globals__
-    if names:
-        scope = dict(scope)
-        scope.update({n: lookups.captured(scope[n], n) for n in names})
-    copy = types.FunctionType(function.__code__, scope, function.__name__, defaults or None, tuple(cells) or None)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
-
-
 def _check_arguments(function, arguments, what, names):
     try:
         found = inspect.signature(function)
@@ -102,6 +61,9 @@ def _check_arguments(function, arguments, what, names):
 
 def call(function, *arguments, what="mask", names="at"):
     """What the function gives for proxies; `what` takes `names`."""
+    if not callable(function) or isinstance(function, type) or lookups.is_array(function):
+        hint = "; an array of flags is a mask as qkv.dense_mask(array), or as mask=" if what == "mask" else ""
+        raise TypeError(f"qkv: expected a {what} as a lambda of ({names}); found {shown(function)}{hint}")
     lookups.forget_captured()
     try:
         function = with_captured_arrays(function)
@@ -128,22 +90,14 @@ def trace_mask(function):
         raise TypeError(
             "qkv: a mask lambda answers yes or no, as at.query >= at.key does; this one returns a number"
         ) from None
-    _check_whole(condition, set())
-    return condition
-
-
-def _check_whole(x, seen):
-    if id(x) in seen:
-        return
-    seen.add(id(x))
-    if isinstance(x, Real):
+    real = next((x for x in every(condition) if isinstance(x, Real)), None)
+    if real is not None:
         raise TypeError(
             "qkv: a mask compares whole numbers, so that whole tiles can be decided; write 2 * a < b for a < b * "
             "0.5, and // "
-            f"for a division of places (found the real number {x!r})"
+            f"for a division of places (found the real number {real!r})"
         )
-    for y in x.operands:
-        _check_whole(y, seen)
+    return condition
 
 
 def trace_score(function, learned=()):

@@ -32,10 +32,12 @@ void bind_program(nb::module_& m) {
           nb::arg("values").noconvert(), nb::arg("rows"), nb::arg("four_axes"))
       .def(
           "array",
-          [](program& p, const any_array<const float>& a, const std::string& name) {
-            return p.keep(tensor_of(a).clone(), name);
+          [](program& p, nb::handle values, const std::string& name) {
+            if (any_array<const double> wide; nb::try_cast(values, wide, false))
+              return p.keep(tensor_of(wide).clone(), name);
+            return p.keep(tensor_of(nb::cast<any_array<const float>>(values)).clone(), name);
           },
-          nb::arg("values").noconvert(), nb::arg("name"))
+          nb::arg("values"), nb::arg("name"))
       .def("table_entry", &program::table_entry)
       .def("array_entry", [](program& p, int a, const std::vector<int>& indices) { return p.array_entry(a, indices); })
       .def("learned_entry", [](program& p, int number, const shape& sizes,

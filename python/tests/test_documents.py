@@ -53,6 +53,17 @@ class Documents(unittest.TestCase):
                 told |= {x.target.id for x in stubs[a.kwarg.annotation.slice.id].body}
             self.assertEqual(told, taken, name)
 
+    def test_asking_for_torch_is_quiet_where_it_is_not(self):
+        code = (
+            "import sys; sys.modules['torch'] = None; import qkv; assert not hasattr(qkv, 'torch'); "
+            "assert hasattr(qkv, 'flex') and hasattr(qkv, 'onnx') and not hasattr(qkv, 'tensorflow')\n"
+            "try: qkv.torch\n"
+            "except AttributeError as problem: print(problem)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("qkv.torch needs the package torch, which is not installed: pip install torch", done.stdout)
+
     def test_examples_run(self):
         paths = sorted(glob.glob(os.path.join(ROOT, "examples", "python", "*.py")))
         self.assertTrue(paths)

@@ -131,7 +131,18 @@ class Graphs(unittest.TestCase):
         )
         self.says(ValueError, "found an edge from query -1 to key 0", [(-1, 0)], 3)
         self.says(ValueError, "each edge once; found an edge from query 0 to key 1 twice", [(0, 1), (0, 1)], 3)
-        self.says(TypeError, "edges of whole numbers; found float64", [(0.0, 1.0)], 3)
+        self.says(TypeError, r"edges of whole numbers; found float64; .*astype\(numpy.int64\)", [(0.0, 1.0)], 3)
+        self.says(TypeError, "edges of whole numbers; found object", [(0, 2**70)], 3)
+        self.says(
+            ValueError,
+            "to keys 0 to 2; found an edge from query 0 to key 1073741824",
+            numpy.uint64([[0, 2**63 + 1]]),
+            3,
+        )
+        self.says(ValueError, "a list whose rows differ in length", [(0, 1), (2,)], 3)
+        self.says(TypeError, "edges as an array or a list; found 'abc'", "abc", 3)
+        self.says(ValueError, "queries of at most 1073741824; found 1180591620717411303424", [(0, 1)], 2**70)
+        self.says(TypeError, "keys as a whole number; found 1.5", [(0, 1)], 3, 1.5)
         self.says(ValueError, r"edges \[N, 2\].*found \[2, 5\]; edges\[::-1\].T", numpy.zeros((2, 5), int), 3)
         with self.assertRaisesRegex(ValueError, "queries"):
             qkv.graph_attention(Q, K, V, qkv.graph([(0, 1)], 5))

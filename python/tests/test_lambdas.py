@@ -1,16 +1,22 @@
 """Lambdas: traced once, dead tiles skipped, and mistakes answered in words."""
 
+import functools
 import math
-import pickle
 import unittest
 
 import numpy
 
 import qkv
 
-from reference import apart, numbers, qkv_of
+from reference import apart, attention, numbers, qkv_of
 
 Q, K, V = qkv_of(b=1, t=64, s=64)
+key = numpy.broadcast_to(numpy.int8(0), (3000, 3000))
+IDS = numpy.random.default_rng(1).integers(0, 3, 64)
+
+
+def same_of_module(at):
+    return IDS[at.query] == IDS[at.key]
 
 
 def call(*parts, **keywords):
@@ -46,6 +52,56 @@ class Tracing(unittest.TestCase):
         b = call(mask=ids[:, None] == ids[None], bias=weights[:, None])
         self.assertLess(apart(a, b), 1e-6)
 
+    def test_constants_of_double_precision_stay_so_in_the_oracle(self):
+        wide = numbers(64, dtype=float)
+        q, k, v = (x.astype(float) for x in (Q, K, V))
+        expected = attention(q, k, v, change=lambda s: s + wide)[0]
+        for keywords in (dict(score=lambda s, at: s + wide[at.key]), dict(mask=wide), dict(bias=wide)):
+            found = qkv.attention(q, k, v, **keywords, precision="oracle")
+            self.assertLess(apart(found, expected), 1e-12)
+        self.assertLess(apart(call(lambda s, at: s + wide[at.key]), expected), 3e-6)
+
+    def test_arrays_are_found_wherever_a_lambda_holds_them(self):
+        ids, weights = numpy.random.default_rng(1).integers(0, 3, 64), numbers(4, 64)
+        expected = call(mask=ids[:, None] == ids[None], bias=weights[:, None])
+
+        def same(at, table=ids):
+            return table[at.query] == table[at.key]
+
+        def same_by_keyword(at, *, table=ids):
+            return table[at.query] == table[at.key]
+
+        class Rule:
+            def same(self, at):
+                return ids[at.query] == ids[at.key]
+
+        def of_two(table, at):
+            return table[at.query] == table[at.key]
+
+        tables, rules = [ids], (same, lambda at: at.key >= 0)
+        for rule in (
+            same,
+            same_by_keyword,
+            Rule().same,
+            functools.partial(of_two, ids),
+            lambda at: tables[0][at.query] == tables[0][at.key],
+            lambda at: rules[0](at) & rules[1](at),
+            lambda at: same(at),
+            lambda at: IDS[at.query] == IDS[at.key],
+            lambda at: same_of_module(at),
+        ):
+            found = call(mask=rule, score=lambda s, at, w=weights: s + w[at.head, at.key])
+            self.assertLess(apart(found, expected), 1e-6)
+
+    def test_functions_that_name_each_other_are_looked_through_once(self):
+        def even(at, left):
+            return odd(at, left - 1) if left else at.key >= 0
+
+        def odd(at, left):
+            return even(at, left - 1) if left else at.key < 0
+
+        self.assertEqual(apart(call(mask=lambda at: even(at, 4)), call()), 0)
+
     def test_captured_flags_are_conditions(self):
         flags = numpy.arange(64) % 3 == 0
         self.assertLess(
@@ -67,8 +123,12 @@ class Tracing(unittest.TestCase):
     def test_numpys_functions_may_be_called(self):
         a = call(lambda s, at: numpy.where(at.query > at.key, numpy.tanh(s), numpy.float32(2) * s))
         self.assertLess(apart(a, call(lambda s, at: qkv.where(at.query > at.key, qkv.tanh(s), 2 * s))), 1e-6)
+        a = call(lambda s, at: numpy.clip(s, -1, 1) + numpy.square(s))
+        self.assertLess(apart(a, call(lambda s, at: qkv.minimum(qkv.maximum(s, -1), 1) + s * s)), 1e-6)
 
     def test_whole_numbers_divide_downwards(self):
+        a = call(lambda at: divmod(at.key, 5)[0] == divmod(at.query, 5)[0])
+        self.assertEqual(apart(a, call(lambda at: at.key // 5 == at.query // 5)), 0)
         a = call(lambda at: (at.key - 32) // 5 == -1)
         self.assertLess(apart(a, call(mask=(numpy.arange(64) - 32)[None] // 5 == -1)), 1e-6)
 
@@ -154,12 +214,40 @@ class Mistakes(unittest.TestCase):
     def test_a_mask_of_real_numbers(self):
         self.says(TypeError, r"write 2 \* a < b", lambda at: at.query * 0.5 > at.key)
 
+    def test_whole_numbers_of_more_than_32_bits(self):
+        for rule in (lambda at: at.key < 10**30, lambda at: at.key < 2**31, lambda s, at: s * 10**5000):
+            self.says(ValueError, "whole numbers of 32 bits in a traced lambda.*found .*write a real number", rule)
+        self.assertLess(
+            apart(call(lambda s, at: s * 1e30 / 1e30), call(lambda s, at: s * (2**31 - 1) / (2**31 - 1))), 1e-6
+        )
+
+    def test_things_that_are_no_lambdas(self):
+        for words, make in (
+            (r"a mask as a lambda of \(at\); found 5", lambda: qkv.mask(5)),
+            (r"found ndarray of shape \[3\]; .*qkv.dense_mask", lambda: qkv.mask(numpy.ones(3, bool))),
+            (r"a score as a lambda of \(s, at\); found causal", lambda: qkv.score(qkv.causal)),
+            (r"a weighting as a lambda of \(x\); found 'relu'", lambda: qkv.weighting("relu")),
+            (r"a similarity as a lambda of \(q, k\); found None", lambda: qkv.similarity(None)),
+            (r"the function softcap itself: call it, as in qkv.softcap\(", lambda: call(qkv.softcap)),
+        ):
+            with self.assertRaisesRegex(TypeError, words):
+                make()
+        self.says(TypeError, "meets None", lambda s, at: s + None)
+        self.says(
+            AttributeError, "a traced value has no 'astype'.*the functions are", lambda s, at: at.key.astype(float)
+        )
+        self.says(TypeError, r"write x \* 2\*\*n for x << n", lambda s, at: at.key << 1)
+        self.says(TypeError, r"qkv.exp\(x \* math.log\(base\)\)", lambda s, at: 2**s)
+
     def test_an_undefined_field(self):
         self.says(AttributeError, "`at` has no field 'position'; it has query, key", lambda at: at.position > 1)
 
     def test_a_huge_array(self):
         huge = numpy.zeros((3000, 3000), numpy.int8)
         self.says(ValueError, "'huge', an array of 9,000,000 numbers", lambda at: huge[at.query, at.key] > 0)
+
+    def test_an_array_of_the_module_that_is_called_as_a_field_is_left_alone(self):
+        self.assertEqual(apart(call(lambda at: at.key >= 0), call()), 0)
 
     def test_functions_of_math(self):
         self.says(TypeError, "use qkv.tanh", lambda s, at: math.tanh(s))
@@ -205,6 +293,9 @@ class Mistakes(unittest.TestCase):
         self.says(TypeError, "unexpected keyword 'maks'; did you mean 'mask'", maks=qkv.causal)
         with self.assertRaisesRegex(TypeError, "unexpected keyword 'heads'"):
             qkv.attention_statistics(Q, K, heads=3)
+        self.says(TypeError, "'causal'; qkv.causal is a part, as in", causal=True)
+        self.says(TypeError, "'is_causal'; qkv.causal is a part", is_causal=True)
+        self.says(TypeError, "'window'; qkv.sliding_window is a part", window=3)
 
     def test_two_masks(self):
         self.says(TypeError, "two masks in one call; join them with & or |", qkv.causal, lambda at: at.key > 2)
@@ -219,56 +310,9 @@ class Mistakes(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, r"as many axes as it is looked up by, 1; found \[2, 3\]"):
             qkv.score(lambda s, at, w: s + w[at.head], numbers(2, 3))
 
-    def test_senseless_numbers(self):
-        with self.assertRaisesRegex(ValueError, "sliding_window: expected a width of at least 0; found -1"):
-            qkv.sliding_window(-1)
-        with self.assertRaisesRegex(ValueError, "top_k: expected a count of at least 1; found 0"):
-            qkv.top_k(0)
-
     def test_masks_joined_with_and(self):
         with self.assertRaisesRegex(TypeError, "joined with &"):
             qkv.causal and qkv.sliding_window(3)
-
-
-class Parts(unittest.TestCase):
-    def test_repr_is_what_a_user_would_write(self):
-        for part, text in [
-            (
-                qkv.causal & (qkv.sliding_window(256) | qkv.global_tokens(4)),
-                "causal & (sliding_window(256) | global_tokens(4))",
-            ),
-            (~(qkv.causal & qkv.prefix(3)), "~(causal & prefix(3))"),
-            (
-                qkv.mask(lambda at: (at.query >= at.key) & (at.key % 2 == 0)),
-                "mask((at.query >= at.key) & (at.key % 2 == 0))",
-            ),
-            (qkv.score(lambda s, at: 30 * qkv.tanh(s / 30)), "score(30 * tanh(s / 30))"),
-            (qkv.softcap(30), "softcap(30)"),
-            (qkv.weighting(lambda x: qkv.exp(x), sum_to_one=True), "weighting(exp(x), sum_to_one=True)"),
-            (qkv.similarity(lambda q, k: -abs(q - k)), "similarity(-abs(q - k))"),
-            (qkv.scale(0.5), "scale(0.5)"),
-        ]:
-            # a >= b is kept as b <= a
-            self.assertEqual(repr(part).replace("at.key <= at.query", "at.query >= at.key"), text)
-
-    def test_parts_survive_pickling(self):
-        slopes = numbers(4)
-        ids = numpy.arange(64) // 9
-        parts = [
-            qkv.causal & ~qkv.same_document(ids),
-            qkv.alibi(slopes),
-            qkv.score(lambda s, at: s * 2),
-            qkv.top_k(7),
-            qkv.scale(0.1),
-        ]
-        again = pickle.loads(pickle.dumps(parts))
-        self.assertEqual(repr(again), repr(parts))
-        self.assertEqual(apart(call(*again), call(*parts)), 0)
-
-    def test_keywords_take_what_parts_are(self):
-        a = call(qkv.causal, qkv.softcap(5), qkv.sparsemax, qkv.cosine, qkv.scale(3))
-        b = call(mask=qkv.causal, score=qkv.softcap(5), weighting=qkv.sparsemax, similarity=qkv.cosine, scale=3)
-        self.assertEqual(apart(a, b), 0)
 
 
 class Captured(unittest.TestCase):

@@ -50,6 +50,13 @@ class Int8(unittest.TestCase):
         self.assertEqual(qkv.tiles(Q, k8, v8, qkv.causal), qkv.tiles(Q, K, V, qkv.causal))
         self.assertEqual(apart(qkv.weights(Q, k8, v8), qkv.weights(Q, k8.dequantised(), V)), 0)
 
+    def test_empty_ones(self):
+        for sizes in ((0, 5, 2, 16), (2, 0, 2, 16), (2, 5, 2, 0)):
+            x = qkv.quantise(numpy.zeros(sizes, numpy.float32))
+            self.assertEqual((x.shape, x.scales.shape), (sizes, sizes[:3]))
+        k8, v8 = qkv.quantise(K[:, :0]), qkv.quantise(V[:, :0])
+        self.assertEqual(apart(qkv.attention(Q, k8, v8), numpy.zeros((2, 37, 4, 12))), 0)
+
     def says(self, error, words, call):
         with self.assertRaisesRegex(error, words):
             call()

@@ -137,6 +137,36 @@ class Onnx(unittest.TestCase):
         with self.assertRaisesRegex(NotImplementedError, "softmax_precision DOUBLE"):
             qkv.onnx.attention(x, x, x, softmax_precision=11)
 
+    def test_a_scale_below_zero(self):
+        for seed in range(8):
+            case = {**draw(seed), "scale": -0.4}
+            y, products = reference(case)
+            found = qkv.onnx.attention(**case, with_qk_matmul_output=True)
+            tolerance = 2e-2 if case["Q"].dtype == numpy.float16 else 2e-5
+            self.close(found[0], y, tolerance)
+            self.close(found[3], products[0], tolerance)
+
+    def test_mistakes(self):
+        x = numpy.ones((1, 2, 3, 4), numpy.float32)
+
+        def says(words, error=ValueError, **more):
+            with self.assertRaisesRegex(error, words):
+                qkv.onnx.attention(**{**dict(Q=x, K=x, V=x), **more})
+
+        says("past_key and past_value of one length; found 3 and 2", past_key=x, past_value=x[:, :, :2])
+        says(r"past_key \[1, 2, past, 4\]; found \[1, 1, 3, 4\]", past_key=x[:, :1], past_value=x)
+        says(r"past_value \[1, 2, past, 4\]; found \[2, 3, 4\]", past_key=x, past_value=x[0])
+        says("past_key of float32.*found float64", TypeError, past_key=x.astype(float), past_value=x)
+        says("scale as a number; found 'a'", TypeError, scale="a")
+        says("a softcap of at least 0; found -1", softcap=-1)
+        says("is_causal 0 or 1; found 2", is_causal=2)
+        says("whole numbers in a row; found float64", TypeError, nonpad_kv_seqlen=[1.5])
+        says(r"attn_mask with 1 to 4 axes; found \[\]", attn_mask=numpy.ones((), bool))
+        says("attn_mask of bool or real numbers; found int64", TypeError, attn_mask=numpy.ones((3, 3), int))
+        says("expected Q as an array.*found list", TypeError, Q=x.tolist())
+        says("q_num_heads of at least 1; found -1", Q=x[0], q_num_heads=-1, kv_num_heads=1)
+        says("q_num_heads as a whole number; found 1.5", TypeError, Q=x[0], q_num_heads=1.5, kv_num_heads=1)
+
     @unittest.skipIf(_compute_attention is None, "the package onnx is not installed")
     def test_onnxs_own_reference(self):
         for seed in range(200):

@@ -1,6 +1,7 @@
 """What is told and drawn: statistics, pictures; and linear attention, token by token."""
 
 import os
+import pathlib
 import tempfile
 import unittest
 import xml.etree.ElementTree as xml
@@ -211,11 +212,79 @@ class Pictures(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "ends in .svg or .png"):
                 qkv.show(numpy.eye(4)).save(os.path.join(folder, "a.gif"))
 
+    def test_lambdas_narrow_keys_and_arrays_of_words(self):
+        mask = qkv.show(lambda at: at.query >= at.key, size=6)
+        self.assertEqual(apart(mask.maps, qkv.show(qkv.causal, size=6).maps), 0)
+        q, k, v = Q[:1, :6], K[:1, :6], V[:1, :6]
+        k8, v8 = qkv.quantise(k), qkv.quantise(v)
+        self.assertEqual(apart(qkv.show(q, k8, v8).maps, qkv.show(q, k8.dequantised(), v).maps), 0)
+        words = numpy.array(list("abcdef"))
+        for more in (dict(queries=words), dict(queries=words, keys=words), dict(queries=tuple("abcdef"))):
+            picture = qkv.show(q, k, v, **more)
+            self.assertEqual((picture.queries, picture.keys), (list("abcdef"), list("abcdef")))
+
+    def test_endings_in_capitals(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for ending, start in (("PNG", b"\x89PNG"), ("Svg", b"<svg")):
+                path = pathlib.Path(folder) / f"a.{ending}"
+                qkv.show(numpy.eye(4)).save(path)
+                self.assertEqual(path.read_bytes()[:4], start)
+
     def test_senseless_pictures_are_refused(self):
+        for error, words, what, more in (
+            (ValueError, "a size of at least 1; found 0", qkv.causal, dict(size=0)),
+            (ValueError, "a size of at most 512; found 600", qkv.causal, dict(size=600)),
+            (ValueError, r"at least one head, row and column; found \[1, 0, 0\]", numpy.zeros((0, 0)), {}),
+            (ValueError, r"found \[0, 3, 3\]", numpy.zeros((0, 3, 3)), {}),
+            (TypeError, "weights of real numbers; found complex128", numpy.eye(3, dtype=complex), {}),
+            (TypeError, "weights as an array or a list; found 'abc'", "abc", {}),
+            (TypeError, "expected weights, a mask, or q, k, v and parts; found softmax", qkv.softmax, {}),
+            (TypeError, "expected a mask alone; found more: join masks", qkv.causal, dict(layout="BHTD")),
+            (TypeError, "found a score", lambda s, at: s, {}),
+            (TypeError, "expected 3 words for queries; found 5", numpy.eye(3), dict(queries=5)),
+        ):
+            with self.assertRaisesRegex(error, words):
+                qkv.show(what, **more)
+        with self.assertRaisesRegex(TypeError, "expected a mask alone"):
+            qkv.show(qkv.causal, qkv.sliding_window(2))
         with self.assertRaisesRegex(ValueError, "at most 512 rows"):
             qkv.show(numpy.zeros((600, 600)))
         with self.assertRaisesRegex(ValueError, "expected 4 words for queries; found 1"):
             qkv.show(numpy.eye(4), queries=["a"])
+
+
+class Mistakes(unittest.TestCase):
+    def test_numbers_that_are_none_of_the_engines(self):
+        q = numpy.ones((1, 4, 1, 8), numpy.float32)
+        for error, words, keywords in (
+            (ValueError, "top of at most 64; found 1180591620717411303424", dict(top=2**70)),
+            (TypeError, "top as a whole number; found 1.5", dict(top=1.5)),
+            (ValueError, "tokens of 32 bits; found 1099511627776", dict(tokens=numpy.full((1, 4), 2**40))),
+            (ValueError, "of at most 1073741824; found", dict(map=(0, 2**70, 0, 1))),
+            (TypeError, "as a whole number; found 1.5", dict(map=(0, 1.5, 0, 1))),
+            (ValueError, r"expected map=\(row, rows, key, keys\); found 5", dict(map=5)),
+            (ValueError, r"expected map_shape=\(R, W\); found 3 numbers", dict(map_shape=(1, 2, 3))),
+            (TypeError, "shares .* of numbers; found complex128", dict(shares=numpy.ones((1, 4), complex))),
+        ):
+            with self.assertRaisesRegex(error, words):
+                qkv.attention_statistics(q, q, **keywords)
+        with self.assertRaisesRegex(ValueError, "a token of at most"):
+            qkv.attention_rollout([(q, q)], 2**70)
+        with self.assertRaisesRegex(TypeError, "a token as a whole number; found 1.5"):
+            qkv.attention_rollout([(q, q)], 1.5)
+        with self.assertRaisesRegex(TypeError, r"layers as a list of \(q, k\); found 5"):
+            qkv.attention_rollout(5, 1)
+
+    def test_options_of_linear_attention(self):
+        q = numpy.ones((1, 4, 1, 8), numpy.float32)
+        for error, words, options in (
+            (TypeError, "unexpected keyword 'rules'; did you mean 'rule'", dict(rules="linear")),
+            (TypeError, "rule linear, gated, delta or gated_delta; found 5", dict(rule=5)),
+            (TypeError, "scale as a number; found 'a'", dict(scale="a")),
+            (ValueError, "scale as a finite number; found nan", dict(scale=float("nan"))),
+        ):
+            with self.assertRaisesRegex(error, words):
+                qkv.linear_attention(q, q, q, **options)
 
 
 class Maps(unittest.TestCase):

@@ -6,19 +6,17 @@
 
 namespace qkv {
 
-namespace {
-
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-
-// Keys in a block: as many as keep packed keys and values within about half of a 256 KiB second-level cache, and no
-// more than the longest sequence needs.
-long key_side(const problem& x, int tile_columns) {
-  const long width = x.q.sizes[3] + x.v.sizes[3];
+block_sides forward_sides(const problem& x) {
+  const long width = x.q.sizes[3] + x.v.sizes[3], panel = forward_kernels_now().tile_columns;
   long longest = 1;
   each_sequence(x, [&](const sequence& s) { longest = std::max(longest, s.keys); });
   const long fitting = width <= 128 ? forward_key_side : width <= 320 ? 128 : 64;
-  return std::min(fitting, (longest + tile_columns - 1) / tile_columns * tile_columns);
+  return {forward_query_side, std::min(fitting, (longest + panel - 1) / panel * panel)};
 }
+
+namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 // The most live key blocks of one block of queries.
 long most_live_blocks(const attention_plan& plan) {
@@ -41,7 +39,7 @@ class forward_pass {
       : formula_(f), x_(x), narrow_(narrow), prepared_(prepared), out_(out), lse_(lse), cuts_(cuts), w_(w),
         kernel_(forward_kernels_now()),
         plan_(w.forward_plan), whole_rows_(needs_whole_rows(f)) {
-    make_plan(f, x, cut_along::queries, {forward_query_side, key_side(x, kernel_.tile_columns)}, plan_);
+    make_plan(f, x, cut_along::queries, forward_sides(x), plan_);
     w_.visited = count_tiles(plan_);
     depth_ = x.q.sizes[3], columns_ = x.v.sizes[3];
     key_floats_ = plan_.sides.keys * depth_;

@@ -83,6 +83,9 @@ QKV_KERNEL_TABLE(forward_kernel_table, forward_kernels)
 
 inline constexpr long forward_query_side = 48;  ///< a multiple of every set's tile_rows
 inline constexpr long forward_key_side = 256;   ///< the most keys in a block; a multiple of every set's tile_columns
+/// The blocks that a forward pass is cut into: as many keys as stay, packed with their values, within about half of a
+/// 256 KiB second-level cache, and no more than the longest sequence needs.
+block_sides forward_sides(const problem&);
 
 /// Whether a row's weights wait for all of its scores: the level is searched for, or only the best links count.
 inline bool needs_whole_rows(const formula& f) {

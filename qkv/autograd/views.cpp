@@ -24,6 +24,12 @@ variable transpose(const variable& x, int a, int b) {
                 [a, b](const tensor& dy, const gradient_sink& into) { into.add(0, dy.transpose(a, b).clone()); });
 }
 
+variable contiguous(const variable& x) {
+  if (x.value().contiguous()) return x;
+  return record("contiguous", x.value().to_contiguous(), {x},
+                [](const tensor&, const gradient_sink& into) { into.pass_on(0); });
+}
+
 variable concatenate(std::span<const variable> parts, int axis) {
   std::vector<tensor> values;
   std::vector<long> sizes;

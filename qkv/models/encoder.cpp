@@ -8,9 +8,6 @@
 namespace qkv {
 namespace {
 
-/// Deviation of weights [to, from] that keeps the size of numbers and of gradients (Glorot & Bengio 2010, eq. 16).
-double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
-
 variable positions_for(const encoder_config& c, nn::initialisation& init) {
   const double base = c.position_base;
   switch (c.positions) {
@@ -30,10 +27,10 @@ nn::block make_block(const encoder_config& c, nn::initialisation& init) {
   nn::block block;
   block.place = c.norms;
   for (nn::norm* norm : {&block.norm1, &block.norm2}) *norm = nn::norm(c.norm, c.width, c.biases);
-  init.deviation = glorot(c.width, c.width);
+  init.deviation = nn::glorot(c.width, c.width);
   block.mixer = nn::multi_head_attention(
       {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init);
-  init.deviation = glorot(c.width, c.hidden_width());
+  init.deviation = nn::glorot(c.width, c.hidden_width());
   block.update = nn::feed_forward(c.feed_forward, c.width, c.hidden_width(), c.biases, init, init.deviation);
   for (nn::dropout* dropout : {&block.dropout1, &block.dropout2}) *dropout = nn::dropout(c.dropout, init);
   init.deviation = ordinary;
@@ -66,8 +63,8 @@ encoder::encoder(const encoder_config& c, nn::initialisation& init) : config_(c)
   init.deviation = fixed ? std::sqrt(0.5) : 0.02;
   if (c.vocabulary > 0) tokens_ = nn::embedding(c.vocabulary, c.width, init);
   init.deviation = 0.02;
-  if (c.patch_width > 0) patches_ = nn::linear(c.patch_width, c.width, true, init, glorot(c.patch_width, c.width));
-  if (c.frame_width > 0) frames_ = nn::linear(c.frame_width, c.width, true, init, glorot(c.frame_width, c.width));
+  if (c.patch_width > 0) patches_ = nn::linear(c.patch_width, c.width, true, init, nn::glorot(c.patch_width, c.width));
+  if (c.frame_width > 0) frames_ = nn::linear(c.frame_width, c.width, true, init, nn::glorot(c.frame_width, c.width));
   if (c.pooling == pooling::class_token)
     class_token_ = variable(init.normal({1, c.width}, init.deviation), needs_gradient);
   positions_ = positions_for(c, init);
@@ -148,19 +145,12 @@ variable encoder::operator()(const encoder_batch& batch, const nn::forward_mode&
 }
 
 variable encoder::pooled(const variable& hidden, const encoder_batch& batch) const {
-  const long count = batch.sequences();
   const variable tokens = reshape(hidden, {batch.tokens(), config_.width});
   if (config_.pooling == pooling::class_token) {
     const std::vector<std::int32_t> first(batch.offsets.begin(), batch.offsets.end() - 1);
-    return embedding(tokens, tensor({count}, first));
+    return embedding(tokens, tensor({batch.sequences()}, first));
   }
-  // Means as one product: row b holds 1 / length where sequence b lies.
-  const tensor shares({count, batch.tokens()});
-  for (long b = 0; b < count; ++b) {
-    const long from = batch.offsets[std::size_t(b)], to = batch.offsets[std::size_t(b + 1)];
-    shares.select(0, b).slice(0, from, to).fill(1 / double(to - from));
-  }
-  return matmul(variable(shares), tokens);
+  return segment_mean(tokens, batch.offsets);
 }
 
 std::vector<tensor> encoder::looks(const encoder_batch& batch) const {

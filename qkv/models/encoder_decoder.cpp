@@ -9,9 +9,6 @@
 namespace qkv {
 namespace {
 
-/// Deviation of weights [to, from] that keeps the size of numbers and of gradients (Glorot & Bengio 2010, eq. 16).
-double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
-
 variable positions_for(const encoder_decoder_config& config, nn::initialisation& init) {
   const double base = config.position_base;
   switch (config.positions) {
@@ -27,13 +24,13 @@ variable positions_for(const encoder_decoder_config& config, nn::initialisation&
 }
 
 nn::multi_head_attention attention_for(const encoder_decoder_config& c, nn::initialisation& init, attention_parts how) {
-  init.deviation = glorot(c.width, c.width);
+  init.deviation = nn::glorot(c.width, c.width);
   return nn::multi_head_attention(
       {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init, std::move(how));
 }
 
 nn::feed_forward feed_forward_for(const encoder_decoder_config& c, nn::initialisation& init) {
-  init.deviation = glorot(c.width, c.hidden_width());
+  init.deviation = nn::glorot(c.width, c.hidden_width());
   return nn::feed_forward(c.feed_forward, c.width, c.hidden_width(), c.biases, init, init.deviation);
 }
 
@@ -78,7 +75,7 @@ encoder_decoder::encoder_decoder(const encoder_decoder_config& config, nn::initi
   for (nn::norm* norm : {&encoder_norm_, &decoder_norm_}) *norm = nn::norm(config.norm, config.width, config.biases);
   if (!config.tied_head) {
     const shape sizes{config.target_vocabulary, config.width};
-    head_ = variable(init.normal(sizes, glorot(config.width, config.target_vocabulary)), needs_gradient);
+    head_ = variable(init.normal(sizes, nn::glorot(config.width, config.target_vocabulary)), needs_gradient);
   }
 }
 

@@ -11,16 +11,14 @@
 namespace qkv {
 namespace {
 
-double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
-
 nn::linear layer(long from, long to, nn::initialisation& init) {
-  return nn::linear(from, to, true, init, glorot(from, to));
+  return nn::linear(from, to, true, init, nn::glorot(from, to));
 }
 
 attention_parts parts_for(const recurrent_translator_config& c, nn::initialisation& init) {
   if (c.alignment != alignment_kind::additive && c.alignment != alignment_kind::concat)
     return make_attention_parts(scale(1));
-  return with_everything_learned(make_attention_parts(additive(init.normal({c.units}, glorot(c.units, 1)))));
+  return with_everything_learned(make_attention_parts(additive(init.normal({c.units}, nn::glorot(c.units, 1)))));
 }
 
 /// Which sequence each row of a packed batch belongs to.

@@ -1,10 +1,14 @@
 // Where weights come from: normal numbers that depend on the seed and on the order in which modules are made.
 #pragma once
+#include <cmath>
 #include <cstdint>
 
 #include "qkv/tensor/tensor.h"
 
 namespace qkv::nn {
+
+/// The deviation of weights [to, from] that keeps the size of numbers and of gradients (Glorot & Bengio 2010, eq. 16).
+inline double glorot(long from, long to) { return std::sqrt(2.0 / double(from + to)); }
 
 class initialisation {
  public:

@@ -2,6 +2,7 @@
 #include "qkv/autograd/attention.h"
 #include "qkv/autograd/embedding.h"
 #include "qkv/autograd/feed_forward.h"
+#include "qkv/autograd/graph_attention.h"
 #include "qkv/autograd/linear.h"
 #include "qkv/autograd/linear_attention.h"
 #include "qkv/autograd/mixing.h"
@@ -133,6 +134,7 @@ TEST(Gradients, OfViews) {
   expect_gradients_match([](inputs v) { return slice(v[0], 1, 1, 3); }, {x});
   expect_gradients_match([](inputs v) { return add(slice(v[0], 2, 0, 2), slice(v[0], 2, 1, 3)); }, {x});
   expect_gradients_match([](inputs v) { return transpose(v[0], 0, 2); }, {x});
+  expect_gradients_match([](inputs v) { return contiguous(transpose(v[0], 0, 2)); }, {x});
   expect_gradients_match([](inputs v) { return concatenate(v, 1); }, {x, random_tensor({2, 2, 4}, 2)});
 }
 
@@ -158,6 +160,19 @@ TEST(Gradients, OfLearnedPartsOfAttention) {
     attention_parts parts = make_attention_parts(causal, alibi(x[3].value()));
     parts.learned = {x[3]};
     return attention(x[0], x[1], x[2], parts);
+  };
+  expect_gradients_match(with_slopes, {q, k, v, random_tensor({2}, 4)});
+}
+
+TEST(Gradients, OfGraphAttention) {
+  const tensor q = random_tensor({1, 4, 2, 4}, 1), k = random_tensor({1, 5, 2, 4}, 2),
+               v = random_tensor({1, 5, 2, 3}, 3);
+  const graph links(4, 5, {{0, 1}, {0, 4}, {1, 0}, {1, 1}, {1, 2}, {3, 3}});  // query 2 and key 4 nearly alone
+  expect_gradients_match([&](inputs x) { return graph_attention(x[0], x[1], x[2], links); }, {q, k, v});
+  const auto with_slopes = [&](inputs x) {
+    attention_parts parts = make_attention_parts(alibi(x[3].value()));
+    parts.learned = {x[3]};
+    return graph_attention(x[0], x[1], x[2], links, parts);
   };
   expect_gradients_match(with_slopes, {q, k, v, random_tensor({2}, 4)});
 }

@@ -118,19 +118,6 @@ TEST(MultiHeadAttention, TakesAnyParts) {
   EXPECT_NE(a.at<float>(0, 1, 0), b.at<float>(0, 1, 0));
 }
 
-TEST(MultiHeadAttention, DoesNotSeeTheOrderOfTokensWithoutPositions) {
-  nn::initialisation init(1);
-  init.deviation = 0.5;
-  const nn::multi_head_attention attend({.width = 8, .heads = 2, .out_deviation = 0.5}, init);
-  const tensor x = random_tensor({1, 5, 8}, 1), shuffled(x.shape());
-  const long order[] = {3, 0, 4, 1, 2};
-  for (long t = 0; t < 5; ++t) shuffled.select(1, t).copy_from(x.select(1, order[t]));
-  const tensor y = attend(variable(x)).value(), z = attend(variable(shuffled)).value();
-  for (long t = 0; t < 5; ++t) {
-    for (long c = 0; c < 8; ++c) EXPECT_NEAR(z.at<float>(0, t, c), y.at<float>(0, order[t], c), 1e-5);
-  }
-}
-
 TEST(MultiHeadAttention, LearnsItsParts) {
   nn::initialisation init(1);
   const tensor slopes({2}, {0.5, 0.25});
