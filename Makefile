@@ -1,6 +1,6 @@
 # The commands of the project.  `make` alone lists them.  CMake does the building; see CMakePresets.json.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test developer sanitize bench data format clean
+.PHONY: help setup demo build test developer sanitize bench prove data format clean
 SHELL := /bin/bash
 
 jobs ?= $(shell nproc)
@@ -40,6 +40,9 @@ sanitize: setup  ## every test under the address and undefined-behaviour sanitiz
 
 bench: build  ## measure, beside PyTorch if it is installed; record=1 keeps the figures in results/
 	@record=$(record) scripts/bench build/release
+
+prove: build  ## learn everything that docs/learning.md has goals for; row=NAME one of them (hours in all)
+	@scripts/prove $(row)
 
 data: setup  ## get the data sets that tests and the demo can use (data/recipes.toml) into a cache folder
 	@scripts/data.py get

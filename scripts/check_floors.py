@@ -17,7 +17,7 @@ FLOORS = [
     ["kernels"],
     ["tensor"],
     ["attention", "linear_attention", "ops", "io"],
-    ["autograd", "tokens", "traced"],
+    ["autograd", "tokens", "tasks", "traced"],
     ["nn"],
     ["models", "distributed"],
     ["train", "generate"],

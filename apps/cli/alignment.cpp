@@ -25,15 +25,27 @@ bool is_mark(const std::string& piece) {
   return bare.size() == 1 && std::ispunct(static_cast<unsigned char>(bare[0]));
 }
 
-/// A new word begins at a space and at a punctuation mark.
+/// Whether every token is a character.
+bool has_characters_only(const tokenizer& t) {
+  for (std::int32_t id = 0; id < t.vocabulary_size(); ++id) {
+    std::size_t end = 0;
+    if (t.is_special(id)) continue;
+    next_code_point(t.token(id), end);
+    if (end < t.token(id).size()) return false;
+  }
+  return true;
+}
+
+/// A new word begins at a space and at a punctuation mark; where tokens are characters, each stands for itself.
 words_of_tokens words_of(const tokenizer& t, const std::vector<std::int32_t>& tokens) {
   words_of_tokens all;
+  const bool characters = has_characters_only(t);
   bool after_mark = true;
   for (const std::int32_t& token : tokens) {
     const std::string piece = t.decode(std::span(&token, 1));
-    const bool mark = is_mark(piece);
+    const bool mark = is_mark(piece) || characters;
     if (all.words.empty() || begins_a_word(piece) || mark || after_mark) all.begin("");
-    all.words.back() += begins_a_word(piece) ? piece.substr(1) : piece;
+    all.words.back() += begins_a_word(piece) && !characters ? piece.substr(1) : piece;
     all.of_token.push_back(long(all.words.size()) - 1);
     after_mark = mark;
   }

@@ -1,4 +1,4 @@
-// qkv train: models learn, from texts, from texts and their translations, from pictures and sounds.
+// qkv train: models learn, from texts, from texts and their translations, from pictures and sounds, from examples made up.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "apps/cli/command.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/train_flags.h"
+#include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
 namespace {
@@ -36,6 +37,12 @@ class given_training_options {
   std::vector<std::function<void(training_options&)>> copies_;
 };
 
+std::string words_for_tasks() {
+  std::string words;
+  for (const std::string& name : names_of_tasks()) words += (words.empty() ? "" : ", ") + name;
+  return words;
+}
+
 const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::half_cosine},
                                                      {"inverse-square-root", schedule_kind::inverse_square_root},
                                                      {"warm-stable-decay", schedule_kind::warm_stable_decay},
@@ -60,6 +67,14 @@ void add_data(CLI::App& command, train_flags& flags) {
       ->excludes(text)
       ->excludes(source);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
+}
+
+void add_task(CLI::App& command, train_flags& flags) {
+  const auto group = command.add_option_group("Tasks");
+  CLI::Option* task = group->add_option("--task", flags.task, "Learn from examples that are made up: " + words_for_tasks())
+                          ->check(CLI::IsMember(names_of_tasks()).description(""));
+  task->type_name("NAME");
+  group->add_option("--task-length", flags.task_length, "How long its examples are")->needs(task);
 }
 
 void add_senses(CLI::App& command, train_flags& flags) {
@@ -227,6 +242,11 @@ void check_resume_changes_nothing(const std::vector<CLI::Option*>& fixed) {
 void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
+  const bool files = !flags.text.empty() || !flags.source.empty() || !flags.images.empty() || !flags.sounds.empty() ||
+                     !flags.labelled.empty();
+  if (!flags.task.empty() && files)
+    throw usage_error("--task: expected no files, because its examples are made up; found a file to learn from");
+  if (!flags.task.empty()) return train_task(flags, output);
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
   if (senses && (!flags.text.empty() || !flags.source.empty() || !flags.labelled.empty()))
     throw usage_error("expected texts, or pictures and sounds; found both");
@@ -235,25 +255,28 @@ void train(const train_flags& flags, const output_options& output) {
   if (!flags.source.empty()) return train_translator(flags, output);
   if (senses || !flags.labelled.empty()) return train_classifier(flags, output);
   throw usage_error(
-      "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER or --sounds FOLDER; "
-      "found none of them");
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER, --sounds FOLDER or "
+      "--task NAME; found none of them");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
   CLI::App& command = add_command(program, "train",
-                                  "Train a small model on a text, on translations, on pictures or sounds; Ctrl-C saves",
+                                  "Train a small model on a text, on translations, on pictures or sounds, on a made-up "
+                                  "task; Ctrl-C saves",
                                   "qkv train --text FILE --out mine --seconds 600\n"
                                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
                                   "  qkv train --images FOLDER --out pictures\n"
-                                  "  qkv train --text FILE --masked --out masked");
+                                  "  qkv train --text FILE --masked --out masked\n"
+                                  "  qkv train --task addition --out sum");
   const auto flags = std::make_shared<train_flags>();
   const auto output = std::make_shared<output_options>();
   const auto given = std::make_shared<given_training_options>();
   const auto limits = std::make_shared<std::vector<std::pair<CLI::Option*, bool*>>>();
   add_run(command, flags->run, *given, *limits);
   add_data(command, *flags);
+  add_task(command, *flags);
   add_senses(command, *flags);
   auto fixed = add_tokens(command, *flags);
   const auto recurrent = add_recurrent(command, *flags);
@@ -267,8 +290,9 @@ void add_train(CLI::App& program) {
   command.fallthrough();
   const auto dump = std::make_shared<bool>(false);
   command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
-  command.callback([flags, output, given, limits, dump, fixed, recurrent, &program] {
+  command.callback([flags, output, given, limits, dump, fixed, recurrent, &program, &command] {
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
+    flags->positions_given = command.get_option("--positions")->count() > 0;
     if (flags->run.resume) check_resume_changes_nothing(fixed);
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));
     for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;

@@ -17,6 +17,10 @@ std::string in_rate(double tokens_per_second) {
 
 }  // namespace
 
+std::string in_percent(double share) {
+  return fmt::format("{:.{}f}%", 100 * share, share < 1 && share > 0.99 ? 2 : 1);
+}
+
 std::string in_clock(double seconds) {
   const long all = std::lround(std::max(seconds, 0.0)), hours = all / 3600, minutes = all / 60 % 60;
   return hours ? fmt::format("{}:{:02}:{:02}", hours, minutes, all % 60) : fmt::format("{}:{:02}", minutes, all % 60);
@@ -36,6 +40,7 @@ std::string progress_line::text_of(const training_progress& p) const {
   std::string text = limit_ > 0 ? fmt::format("step {}", p.step) : fmt::format("step {}/{}", p.step, p.steps);
   if (!std::isnan(p.loss)) text += fmt::format("  loss {:.3f}", p.loss);
   if (!std::isnan(p.validation_loss)) text += fmt::format("  validation {:.3f}", p.validation_loss);
+  if (!std::isnan(p.accuracy)) text += fmt::format("  {} right", in_percent(p.accuracy));
   if (p.tokens_per_second > 0) text += fmt::format("  {} {}/s", in_rate(p.tokens_per_second), unit_);
   return text + (p.finished ? fmt::format("  in {}", in_clock(p.seconds))
                             : fmt::format("  {} left", in_clock(p.seconds_left)));

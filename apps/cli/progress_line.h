@@ -9,6 +9,8 @@ namespace qkv::cli {
 
 /// "1:05:09", "2:03".
 std::string in_clock(double seconds);
+/// "97.5%", "99.90%", "100.0%".
+std::string in_percent(double share);
 
 class progress_line {
  public:

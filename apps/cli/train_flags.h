@@ -6,6 +6,10 @@
 #include "qkv/models/decoder_config.h"
 #include "qkv/models/recurrent_translator_config.h"
 
+namespace qkv {
+struct task;
+}
+
 namespace qkv::cli {
 
 /// Sizes that are not given are those of the kind of model, or of the preset.
@@ -26,10 +30,14 @@ struct size_flags {
 struct train_flags {
   run_options run;
   size_flags sizes;
+  // A task whose examples are made up (qkv/tasks/tasks.h).
+  std::string task;
+  std::optional<long> task_length;
   // A text to continue.
   std::string text;
   bool masked = false;  ///< to fill its holes instead
   decoder_config language_model;  ///< what it is made of, beside its sizes
+  bool positions_given = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
@@ -48,6 +56,9 @@ struct train_flags {
   bool flip = false;
 };
 
+void train_task(const train_flags& flags, const output_options& output);
+/// A task that is one of translation.
+void train_translator_on(const task& which, const train_flags& flags, const output_options& output);
 void train_language_model(const train_flags& flags, const output_options& output);
 void train_masked_language_model(const train_flags& flags, const output_options& output);
 void train_translator(const train_flags& flags, const output_options& output);

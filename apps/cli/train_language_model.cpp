@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "apps/cli/learned_tokenizer.h"
-#include "apps/cli/model_file.h"
 #include "apps/cli/spoken_text.h"
+#include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
 #include "qkv/io/text_file.h"
@@ -11,11 +11,6 @@
 
 namespace qkv::cli {
 namespace {
-
-struct beginning {
-  language_model state;
-  named_tensors training_state;
-};
 
 /// What the text is cut into, as a checkpoint keeps it.
 std::string vocabulary_for(const train_flags& flags, const std::string& text) {
@@ -28,25 +23,12 @@ std::string vocabulary_for(const train_flags& flags, const std::string& text) {
       .to_json();
 }
 
-beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
+decoder_beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
   const std::string vocabulary = vocabulary_for(flags, text);
-  text_tokens tokens = text_tokens_from_json(vocabulary);
   decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
-  config.vocabulary = tokens.all.vocabulary_size();
-  const training_options training = run.fresh_options({.checkpoint_every = 500}, 0);
-  checkpoint_facts facts{.vocabulary = vocabulary, .training = training};
-  return {{decoder(config, training.seed), std::move(tokens), std::move(facts)}, {}};
-}
-
-beginning resumed(const training_run& run, const stored_step& from) {
-  checkpoint old = load_checkpoint(from.model());
-  if (old.training_state.empty())
-    throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  old.facts.training = run.resumed_options({old.facts.step, old.facts.validation_loss, old.facts.training});
-  text_tokens tokens = text_tokens_from_json(old.facts.vocabulary);
-  return {{std::move(old.model), std::move(tokens), std::move(old.facts)}, std::move(old.training_state)};
+  return fresh_decoder(config, vocabulary, run.fresh_options({.checkpoint_every = 500}, 0));
 }
 
 std::string sample_of(const language_model& m, const std::vector<std::int32_t>& tokens, long count) {
@@ -71,7 +53,7 @@ std::string in_words(const std::string& name, const language_model& m, const std
 void train_language_model(const train_flags& flags, const output_options& output) {
   const std::string text = read_text(flags.text);
   training_run run(flags.run, output);
-  auto [state, training_state] = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
+  auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.tokens, flags.text, text);
   const language_modelling task(state.model, tokens, state.facts.training);
   const auto& config = state.model.config();
@@ -83,8 +65,7 @@ void train_language_model(const train_flags& flags, const output_options& output
              .described = fmt::format("{}\nmodel: {}", in_words(name, state, tokens, text), in_words(state.model)),
              .save =
                  [&](const std::filesystem::path& path, const training_facts& facts, const named_tensors& more) {
-                   save_checkpoint(path, state.model,
-                                   {state.facts.vocabulary, facts.step, facts.validation_loss, facts.training}, more);
+                   save_decoder(path, state, facts, more);
                  },
              .sample = [&](long count) { return sample_of(state, tokens, count); },
              .flops_of_a_target = 6 * double(nn::count_parameters(state.model)) +

@@ -44,7 +44,7 @@ training_run::training_run(const run_options& options, const output_options& out
 training_options training_run::fresh_options(const training_options& defaults, long batches_an_epoch) const {
   training_options training = options_.given(defaults);
   if (options_.epochs > 0) {
-    if (batches_an_epoch == 0) throw usage_error("--epochs: expected data with epochs; found a text, which has none");
+    if (batches_an_epoch == 0) throw usage_error("--epochs: expected data with epochs; found data without an end or a text, which have none");
     training.steps = std::max(1L, long(options_.epochs * double(batches_an_epoch) / double(training.accumulate)));
   } else if (options_.seconds_given && !options_.steps_given) {
     training.steps = no_limit;
@@ -65,7 +65,9 @@ training_options training_run::resumed_options(const training_facts& facts) cons
   return training;
 }
 
-void training_run::report(const training_progress& p) {
+void training_run::report(const training_job& job, training_progress p) {
+  if (p.validated_now && job.accuracy) accuracy_ = job.accuracy();
+  p.accuracy = accuracy_;
   line_->show(p);
   metrics_->add(p);
 }
@@ -100,7 +102,7 @@ void training_run::train(const training_job& job) {
     show_sample(job, "What it says before it has learned anything:", 120);
   else if (!output_.quiet)
     fmt::print(stderr, "resuming at step {}\n", job.step);
-  run.on_progress = [&](const training_progress& p) { report(p); };
+  run.on_progress = [&](const training_progress& p) { report(job, p); };
   run.on_sample = [&](const training_progress& p) { show_sample(job, fmt::format("After {} steps:", p.step), 200); };
   run.on_checkpoint = [&](const training_progress& p) {
     try {
@@ -128,6 +130,7 @@ void training_run::conclude(const training_job& job, const training_progress& la
                                         {"tokens_per_second", last.tokens_per_second},
                                         {"parameters", numbers_in(job.task.parameters())},
                                         {"sample", job.sample(200)}};
+    if (job.accuracy) result["accuracy"] = number(accuracy_);
     if (job.add_to_result) job.add_to_result(result);
     fmt::print("{}\n", result.dump(1));
   } else {
@@ -135,8 +138,9 @@ void training_run::conclude(const training_job& job, const training_progress& la
     if (stopped)
       fmt::print("Stopped at step {}; saved in {}. Add --resume to go on.\n", last.step, options_.out);
     else if (!output_.quiet)
-      fmt::print("{} steps in {}, loss {:.3f}, validation loss {:.3f}; saved in {}\n", last.step,
-                 in_clock(last.seconds), last.loss, last.validation_loss, options_.out);
+      fmt::print("{} steps in {}, loss {:.3f}, validation loss {:.3f}{}; saved in {}\n", last.step,
+                 in_clock(last.seconds), last.loss, last.validation_loss,
+                 job.accuracy ? fmt::format(", {} of what was held out right", in_percent(accuracy_)) : "", options_.out);
   }
   metrics_->close();
   const auto name = std::filesystem::path(options_.out).filename().string();

@@ -33,6 +33,8 @@ struct training_job {
   std::function<std::string(long tokens)> sample;
   double flops_of_a_target = 0;  ///< forward and backward, for --dry-run
   const char* unit = "tokens";   ///< what its targets are
+  /// Share of the held-out answers that are right, as the model is now; measured with the validation loss.  May be empty.
+  std::function<double()> accuracy = {};
   /// What else the result says to programs; may be empty.
   std::function<void(nlohmann::ordered_json&)> add_to_result = {};
 };
@@ -54,7 +56,7 @@ class training_run {
 
  private:
   void estimate(const training_job& job) const;
-  void report(const training_progress& p);
+  void report(const training_job& job, training_progress p);
   void save(const training_job& job, const trainer& run, const training_progress& p);
   void show_sample(const training_job& job, const std::string& title, long tokens);
   void conclude(const training_job& job, const training_progress& last, bool stopped);
@@ -65,6 +67,7 @@ class training_run {
   std::optional<stored_step> resumed_;
   std::optional<metrics_file> metrics_;
   std::optional<progress_line> line_;
+  double accuracy_ = std::numeric_limits<double>::quiet_NaN();  // the latest
 };
 
 }  // namespace qkv::cli

@@ -11,6 +11,7 @@ struct training_progress {
   long steps = 0;                                                     ///< steps in all, as far as known
   double loss = std::numeric_limits<double>::quiet_NaN();             ///< of the latest batch
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the latest; NaN before the first
+  double accuracy = std::numeric_limits<double>::quiet_NaN();         ///< of held-out answers, where a program counts them
   bool validated_now = false;                                         ///< validation_loss is new
   bool finished = false;                                              ///< the last report of the run
   double learning_rate = 0;                                           ///< of the latest step

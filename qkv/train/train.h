@@ -1,5 +1,6 @@
 // The front door of training: from a loss to weights, and to a file that holds them.
 #pragma once
+#include "qkv/train/answer_task.h"
 #include "qkv/train/checkpoint.h"
 #include "qkv/train/classification.h"
 #include "qkv/train/classifier.h"
