@@ -25,12 +25,13 @@ std::vector<std::int32_t> translation_of(const translator& t, const attend_optio
 
 void print_picture(const attend_options& o, const attention_map& map, const head_choice& choice, look how) {
   const int columns = columns_of_terminal(stdout);
+  const auto word = chosen("--token", o.token, long(map.queries.size()));
   fmt::print("{}\n\n", printable(map.text));
   if (choice.single()) {
     fmt::print("layer {} head {}: every row is a word said, and what it looks at\n\n{}\n{}\n", *choice.layer + 1,
                *choice.head + 1, picture_of_matrix(map, *choice.layer, *choice.head, how, columns),
                in_words(statistics_of(map, *choice.layer, *choice.head), how));
-  } else if (const auto word = chosen("--token", o.token, long(map.queries.size()))) {
+  } else if (word) {
     fmt::print("what each head looks at for the word {} (number {} of {})\n\n{}",
                visible(map.queries[std::size_t(*word)], how), *word + 1, map.queries.size(),
                picture_of_heads(map, choice, *word, how, columns));

@@ -10,7 +10,7 @@ struct decoder_beginning {
   named_tensors training_state;
 };
 
-/// @param config  but for the vocabulary's size   @param vocabulary  as text_tokens_from_json takes it
+/// @param config  but for the vocabulary's size   @param vocabulary  as text_tokens_from_json reads it
 decoder_beginning fresh_decoder(decoder_config config, const std::string& vocabulary, const training_options& training);
 /// @throws usage_error where the checkpoint has no optimiser's state
 decoder_beginning resumed_decoder(const training_run& run, const stored_step& from);

@@ -16,17 +16,20 @@ namespace {
 /// What the text is cut into, as a checkpoint keeps it.
 std::string vocabulary_for(const train_flags& flags, const std::string& text) {
   const std::string& kind = flags.tokens;
-  if (kind.empty() || kind == "characters") return character_vocabulary(text).to_json();
-  return learned_tokenizer({.kind = kind, .vocabulary = flags.vocabulary, .lower_case = flags.lower_case},
+  if ((kind.empty() || kind == "characters") && !flags.lower_case) return character_vocabulary(text).to_json();
+  return learned_tokenizer({.kind = kind.empty() ? "characters" : kind,
+                            .vocabulary = flags.vocabulary,
+                            .lower_case = flags.lower_case},
                            std::span(&text, 1), {})
       .to_json();
 }
 
 decoder_beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
+  const std::string vocabulary = vocabulary_for(flags, text);
   decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
-  return fresh_decoder(config, vocabulary_for(flags, text), run.fresh_options({.checkpoint_every = 500}, 0));
+  return fresh_decoder(config, vocabulary, run.fresh_options({.checkpoint_every = 500}, 0));
 }
 
 std::string sample_of(const language_model& m, const std::vector<std::int32_t>& tokens, long count) {

@@ -56,8 +56,8 @@ std::string shortened(const std::string& text, const character_vocabulary& vocab
 
 /// The first questions of a few examples, and what the model answers.
 std::string sample_of(const language_model& m, std::span<const task_example> examples, long tokens) {
-  const character_vocabulary& vocabulary = *m.tokens.characters;
   std::string out;
+  const character_vocabulary& vocabulary = *m.tokens.characters;
   for (const task_example& example : examples.first(std::min(examples.size(), std::size_t(tokens / 50 + 1)))) {
     const auto& [given, answer] = example.front();
     const long count = long(vocabulary.encode(answer).size());

@@ -39,8 +39,8 @@ TEST_F(Complete, WeightsOfThePromptAreThoseOfAttend) {
   for (std::size_t i = 0; i < last.size(); ++i)
     EXPECT_NEAR(looked["weights"][i].get<double>(), last[i].get<double>(), 1e-5);
   double sum = 0;
-  for (const auto& w : json_of({"complete", "--model", model(), "Shall I"})["attention"]["weights"])
-    sum += w.get<double>();
+  const auto mean = json_of({"complete", "--model", model(), "Shall I"});
+  for (const auto& w : mean["attention"]["weights"]) sum += w.get<double>();
   EXPECT_NEAR(sum, 1, 1e-5);
 }
 
@@ -64,7 +64,8 @@ TEST_F(Complete, WholeWordsHaveTheProbabilityOfTheirCharactersAndOfAnEnd) {
   EXPECT_GT(sum, 0.3);
   // A word of one mark has just the probability of that token.
   const auto next = json_of({"complete", "--model", model(), "Shall I ", "--top", "1000"})["next"];
-  for (const auto& word : json_of({"complete", "--model", model(), "Shall I ", "--word", "--top", "40"})["words"])
+  const auto marks = json_of({"complete", "--model", model(), "Shall I ", "--word", "--top", "40"});
+  for (const auto& word : marks["words"])
     for (const auto& one : next) {
       if (one["text"] != "&" || word["text"] != "&") continue;
       EXPECT_NEAR(word["probability"].get<double>(), one["probability"].get<double>(), 1e-5);

@@ -32,10 +32,12 @@ TEST_F(Evaluate, AgreesWithTheProbabilitiesOfCompletion) {
   // "Shall" predicts "hall" letter by letter.
   put_bytes(in_folder("word.txt"), "Shall");
   double sum = 0;
-  for (const auto& [before, next] :
-       std::vector<std::pair<std::string, std::string>>{{"S", "h"}, {"Sh", "a"}, {"Sha", "l"}, {"Shal", "l"}})
-    for (const auto& one : json_of({"complete", "--model", model(), before, "--top", "1000"})["next"])
-      if (one["text"] == next) sum -= std::log(one["probability"].get<double>());
+  const std::vector<std::pair<std::string, std::string>> steps{{"S", "h"}, {"Sh", "a"}, {"Sha", "l"}, {"Shal", "l"}};
+  for (const auto& [before, after] : steps) {
+    const auto result = json_of({"complete", "--model", model(), before, "--top", "1000"});
+    for (const auto& one : result["next"])
+      if (one["text"] == after) sum -= std::log(one["probability"].get<double>());
+  }
   const auto all = json_of({"evaluate", "--model", model(), "--text", in_folder("word.txt")});
   EXPECT_EQ(all["tokens"], 4);
   EXPECT_NEAR(all["loss"].get<double>(), sum / 4, 1e-4);

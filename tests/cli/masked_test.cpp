@@ -24,7 +24,7 @@ class Masked : public testing::Test {
   static std::string in_folder(const std::string& name) { return *folder_ / name; }
   static std::vector<std::string> learning(const std::string& out, std::vector<std::string> more) {
     std::vector<std::string> all{"train",     "--text", in_folder("text"), "--masked", "--out",   out,
-                                 "--layers",  "2",      "--heads",         "2",        "--width", "32",
+                                 "--layers",  "1",      "--heads",         "2",        "--width", "32",
                                  "--context", "14",     "--batch",         "8"};
     all.insert(all.end(), more.begin(), more.end());
     return all;

@@ -30,7 +30,7 @@ TEST_P(TokenizerOf, GivesTheTextBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokens, TokenizerOf, testing::Values("characters", "bytes", "words", "bpe", "unigram"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& own) { return std::string(own.param); });
 
 TEST(Tokenize, NumbersGoThroughAPipeAndBack) {
   const temporary_folder folder;

@@ -43,7 +43,7 @@ TEST_P(LanguageModelOf, IsTrainedAndWritesCompletesAndShowsItsHeads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokens, LanguageModelOf, testing::Values("characters", "bytes", "words", "bpe", "unigram"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& own) { return std::string(own.param); });
 
 class TranslatorOf : public testing::TestWithParam<const char*> {};
 
@@ -59,7 +59,8 @@ TEST_P(TranslatorOf, IsTrainedTranslatesAndIsEvaluated) {
                    "--tokens", GetParam(), "--vocabulary", "300",      "--layers",    "1",      "--heads",
                    "2",        "--width",  "16",           "--steps",  "4",           "--quiet"});
   ASSERT_EQ(done.code, 0) << done.err;
-  put_bytes(folder / "some.de", german.substr(0, 38)), put_bytes(folder / "some.en", english.substr(0, 28));
+  put_bytes(folder / "some.de", "Ein Hund rennt.\nDie Katze schläft.\n");
+  put_bytes(folder / "some.en", "A dog runs.\nThe cat sleeps.\n");
   const auto good = json_of(
       {"evaluate", "--model", model, "--source", folder / "some.de", "--target", folder / "some.en", "--beam", "2"});
   EXPECT_EQ(good["pairs"], 2);
@@ -69,7 +70,7 @@ TEST_P(TranslatorOf, IsTrainedTranslatesAndIsEvaluated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokens, TranslatorOf, testing::Values("characters", "bytes", "words", "bpe", "unigram"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& own) { return std::string(own.param); });
 
 TEST(Tokens, WhatCannotBeIsRefused) {
   const temporary_folder folder;
