@@ -89,6 +89,28 @@ TEST_F(Classify, TrainingSaysHowManyAreRightAndIsResumed) {
                  "expected the pictures and sounds that the run began with");
 }
 
+TEST_F(Classify, ValidatesOnAPartThatIsNeitherLearnedNorTheTest) {
+  const auto add = [](const std::filesystem::path& folder, const std::string& which) {
+    std::filesystem::create_directories(folder / which);
+    for (long i = 0; i < 3; ++i) write_png(folder / which / (std::to_string(i) + ".png"), half_light(which, i));
+  };
+  for (const std::string which : {"left", "right"}) add(in_folder("held"), which);
+  for (const std::string which : {"left", "right", "up"}) add(in_folder("other"), which);
+  const std::vector<std::string> given{"--images", pictures(), "--picture-size", "8", "--steps", "60"};
+  auto apart = given, other = given;
+  apart.insert(apart.end(), {"--validation-images", in_folder("held")});
+  other.insert(other.end(), {"--validation-images", in_folder("other")});
+  const auto result = json_of(small(apart, in_folder("apart")));
+  EXPECT_THAT(result["sample"].get<std::string>(), HasSubstr("% of 6 to validate on are right"));
+  EXPECT_GE(result["validation_accuracy"].get<double>(), 0.5);
+  EXPECT_GE(result["accuracy"].get<double>(), 0.5);
+  EXPECT_THAT(qkv_program(small(given, in_folder("both_told"))).out,
+              testing::AllOf(HasSubstr("% of the test's 4 are right"), HasSubstr("% of 4 to validate on are right")));
+  expect_refusal(small(other, in_folder("refused")), "expected 2 classes, those that are learned (left, ...); found 3");
+  expect_refusal(small({"--sounds", sounds(), "--validation-images", in_folder("held")}, in_folder("refused")),
+                 "--validation-images requires --images");
+}
+
 TEST_F(Classify, LearnsWhetherAPictureShowsWhatASoundSays) {
   const auto result = json_of(
       small({"--images", pictures(), "--picture-size", "8", "--sounds", sounds(), "--steps", "5"}, in_folder("both")));
