@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
 
 #include "qkv/io/image_file.h"
 #include "qkv/io/labelled_files.h"
@@ -56,15 +58,45 @@ picture_changes changes_for(const picture_reading& how, bool flip) {
   return {.margin = std::lround(0.07 * double(how.height)), .flip = flip};
 }
 
-picture_folder finished(std::vector<std::string> classes, const picture_reading& how, idx_pair learn, idx_pair test,
-                        bool flip) {
-  return {std::move(classes), how,
-          std::make_unique<labelled_pictures>(std::move(learn.pictures), std::move(learn.targets), how,
-                                              changes_for(how, flip)),
-          std::make_unique<labelled_pictures>(std::move(test.pictures), std::move(test.targets), how)};
+void check_classes(const fs::path& folder, const std::vector<std::string>& found,
+                   const std::vector<std::string>& expected) {
+  if (found != expected)
+    refuse_file(folder,
+                std::to_string(expected.size()) + " classes, those that are learned (" + expected.front() + ", ...)",
+                std::to_string(found.size()) + " (" + found.front() + ", ...)");
 }
 
-picture_folder read_idx_folder(const fs::path& folder, long side, bool flip) {
+/// Numbers as the names of classes, as many as occur.
+std::vector<std::string> numbered(std::initializer_list<const std::vector<std::int32_t>*> all_targets) {
+  std::int32_t classes = 0;
+  for (const auto* targets : all_targets) classes = std::max(classes, 1 + *std::ranges::max_element(*targets));
+  std::vector<std::string> names;
+  for (std::int32_t k = 0; k < classes; ++k) names.push_back(std::to_string(k));
+  return names;
+}
+
+std::unique_ptr<labelled_examples> all_of(std::shared_ptr<const labelled_examples> examples) {
+  std::vector<long> every(std::size_t(examples->size()));
+  std::iota(every.begin(), every.end(), 0);
+  return std::make_unique<chosen_examples>(std::move(examples), std::move(every));
+}
+
+picture_folder finished(std::vector<std::string> classes, const picture_reading& how, idx_pair learn,
+                        std::unique_ptr<labelled_examples> validate, idx_pair test, bool flip) {
+  const auto all = std::make_shared<labelled_pictures>(std::move(learn.pictures), std::move(learn.targets), how,
+                                                       changes_for(how, flip));
+  picture_folder made{std::move(classes), how, nullptr, std::move(validate),
+                      std::make_unique<labelled_pictures>(std::move(test.pictures), std::move(test.targets), how)};
+  if (made.validate) {
+    made.learn = all_of(all);
+    return made;
+  }
+  divided_examples divided = with_some_kept_apart(all);
+  made.learn = std::move(divided.learn), made.validate = std::move(divided.validate);
+  return made;
+}
+
+picture_folder read_idx_folder(const fs::path& folder, const fs::path& validation, long side, bool flip) {
   const bool split = !either(folder, "train-images-idx3-ubyte").empty();
   idx_pair learn = read_pair(folder, split ? "train-" : "");
   idx_pair test = split ? read_pair(folder, "t10k-") : cut_off(learn, 0.2);
@@ -73,11 +105,19 @@ picture_folder read_idx_folder(const fs::path& folder, long side, bool flip) {
     refuse_file(folder, "pictures to learn from and to test on", "none");
   picture_reading how{.height = s[1], .width = s[2], .channels = s.size() == 4 ? s[3] : 1, .side = side};
   check(how);
-  const std::int32_t classes =
-      1 + std::max(*std::ranges::max_element(learn.targets), *std::ranges::max_element(test.targets));
-  std::vector<std::string> names;
-  for (std::int32_t k = 0; k < classes; ++k) names.push_back(std::to_string(k));
-  return finished(std::move(names), how, std::move(learn), std::move(test), flip);
+  const auto names = numbered({&learn.targets, &test.targets});
+  std::unique_ptr<labelled_examples> validate;
+  if (!validation.empty()) {
+    if (either(validation, "images-idx3-ubyte").empty())
+      refuse_file(validation, "files images-idx3-ubyte and labels-idx1-ubyte to validate on", "none");
+    idx_pair held = read_pair(validation, "");
+    if (held.targets.empty() || shape(held.pictures.shape.begin() + 1, held.pictures.shape.end()) !=
+                                    shape(s.begin() + 1, s.end()))
+      refuse_file(validation, "pictures of the size of those that are learned", to_string(held.pictures.shape));
+    check_classes(validation, numbered({&held.targets}), names);
+    validate = std::make_unique<labelled_pictures>(std::move(held.pictures), std::move(held.targets), how);
+  }
+  return finished(names, how, std::move(learn), std::move(validate), std::move(test), flip);
 }
 
 /// Every picture at the size that is asked for, as bytes.
@@ -92,45 +132,76 @@ idx_pair read_pictures(const std::vector<labelled_files::file>& files, const pic
   return all;
 }
 
+/// All files of a folder that is only validated on, in the classes of another.
+std::vector<labelled_files::file> files_to_validate_on(const fs::path& folder, std::span<const std::string> endings,
+                                                       const std::vector<std::string>& classes) {
+  labelled_files files = labelled_files_in(folder, endings);
+  check_classes(folder, files.classes, classes);
+  files.learn.insert(files.learn.end(), files.test.begin(), files.test.end());
+  return std::move(files.learn);
+}
+
+/// Sounds and their classes, as numbers.
+struct heard {
+  std::vector<sound> sounds;
+  std::vector<std::int32_t> targets;
+};
+
+heard read_sounds(const std::vector<labelled_files::file>& files) {
+  heard all;
+  for (const auto& file : files) {
+    all.sounds.push_back(read_sound(file.path));
+    all.targets.push_back(file.target);
+  }
+  return all;
+}
+
 }  // namespace
 
-picture_folder read_picture_folder(const fs::path& folder, long size, long side, bool flip) {
+picture_folder read_picture_folder(const fs::path& folder, const fs::path& validation, long size, long side,
+                                   bool flip) {
   if (!either(folder, "train-images-idx3-ubyte").empty() || !either(folder, "images-idx3-ubyte").empty())
-    return read_idx_folder(folder, side, flip);
+    return read_idx_folder(folder, validation, side, flip);
   const std::string endings[] = {".png", ".jpg", ".jpeg"};
   const labelled_files files = labelled_files_in(folder, endings);
   if (files.test.empty())
     refuse_file(folder, "ten pictures of a class or more, of which every tenth is held out", "fewer");
   const picture_reading how{.height = size, .width = size, .channels = 3, .side = side};
   check(how);
-  return finished(files.classes, how, read_pictures(files.learn, how), read_pictures(files.test, how), flip);
+  std::unique_ptr<labelled_examples> validate;
+  if (!validation.empty()) {
+    idx_pair held = read_pictures(files_to_validate_on(validation, endings, files.classes), how);
+    validate = std::make_unique<labelled_pictures>(std::move(held.pictures), std::move(held.targets), how);
+  }
+  return finished(files.classes, how, read_pictures(files.learn, how), std::move(validate),
+                  read_pictures(files.test, how), flip);
 }
 
-sound_folder read_sound_folder(const fs::path& folder, const sound_reading* how) {
+sound_folder read_sound_folder(const fs::path& folder, const fs::path& validation, const sound_reading* how) {
   const std::string endings[] = {".wav", ".flac"};
   const labelled_files files = labelled_files_in(folder, endings);
   if (files.test.empty())
     refuse_file(folder, "ten sounds of a class or more, of which every tenth is held out", "fewer");
-  sound_folder all{files.classes, {}, nullptr, nullptr};
+  sound_folder all{files.classes, {}, nullptr, nullptr, nullptr};
+  heard learn = read_sounds(files.learn), test = read_sounds(files.test);
   std::vector<double> lengths;
-  const auto read = [&](const auto& list, std::vector<std::int32_t>& targets) {
-    std::vector<sound> sounds;
-    for (const auto& file : list) {
-      sounds.push_back(read_sound(file.path));
-      targets.push_back(file.target);
-    }
-    return sounds;
-  };
-  std::vector<std::int32_t> learn_targets, test_targets;
-  std::vector<sound> learn = read(files.learn, learn_targets), test = read(files.test, test_targets);
-  for (const sound& s : learn) lengths.push_back(s.seconds());
-  if (learn.front().rate > 8000) all.how.mel = {.rate = 16000, .window = 400, .hop = 160, .bands = 64};
+  for (const sound& s : learn.sounds) lengths.push_back(s.seconds());
+  if (learn.sounds.front().rate > 8000) all.how.mel = {.rate = 16000, .window = 400, .hop = 160, .bands = 64};
   std::ranges::sort(lengths);
   all.how.seconds = std::clamp(lengths[std::size_t(0.98 * double(lengths.size() - 1))], 0.2, 10.0);
   if (how) all.how = *how;
   const sound_changes changes{.speed = 0.1, .delay = 0.05, .bands = all.how.mel.bands / 6, .frames = 8};
-  all.learn = std::make_unique<labelled_sounds>(std::move(learn), std::move(learn_targets), all.how, changes);
-  all.test = std::make_unique<labelled_sounds>(std::move(test), std::move(test_targets), all.how);
+  const auto examples = std::make_shared<labelled_sounds>(std::move(learn.sounds), std::move(learn.targets), all.how,
+                                                          changes);
+  all.test = std::make_unique<labelled_sounds>(std::move(test.sounds), std::move(test.targets), all.how);
+  if (validation.empty()) {
+    divided_examples divided = with_some_kept_apart(examples);
+    all.learn = std::move(divided.learn), all.validate = std::move(divided.validate);
+    return all;
+  }
+  heard held = read_sounds(files_to_validate_on(validation, endings, files.classes));
+  all.validate = std::make_unique<labelled_sounds>(std::move(held.sounds), std::move(held.targets), all.how);
+  all.learn = all_of(examples);
   return all;
 }
 

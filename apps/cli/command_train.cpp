@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <memory>
 
 #include "apps/cli/command.h"
 #include "apps/cli/learned_tokenizer.h"
+#include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
+#include "apps/cli/train_presets.h"
 #include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
@@ -21,7 +24,11 @@ class given_training_options {
  public:
   template <class T>
   CLI::Option* add(CLI::App& command, const std::string& name, T training_options::*field, const std::string& what) {
-    CLI::Option* option = command.add_option(name, given_.*field, what);
+    CLI::Option* option = nullptr;
+    if constexpr (std::is_same_v<T, bool>)
+      option = command.add_flag(name, given_.*field, what);
+    else
+      option = command.add_option(name, given_.*field, what);
     copies_.push_back([this, option, field](training_options& to) {
       if (option->count() > 0) to.*field = given_.*field;
     });
@@ -48,15 +55,30 @@ const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::h
                                                      {"warm-stable-decay", schedule_kind::warm_stable_decay},
                                                      {"constant", schedule_kind::constant}};
 
+const std::map<std::string, optimiser_kind> optimisers{{"adamw", optimiser_kind::adamw},
+                                                       {"adam", optimiser_kind::adam},
+                                                       {"sgd", optimiser_kind::sgd},
+                                                       {"muon", optimiser_kind::muon}};
+
+const std::map<std::string, not_finite_kind> ways_on{{"stop", not_finite_kind::stop}, {"skip", not_finite_kind::skip}};
+
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
   group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing")
       ->needs(text);
+  group->add_option("--field", flags.field,
+                    "Of --text, a file of JSON objects, one a line: their field that is the text");
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
   CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
   source->needs(target)->excludes(text);
   target->needs(source);
+  CLI::Option* pairs = group->add_option("--pairs", flags.pairs,
+                                         "Texts and translations in one file, in place of both: a tab between them, or "
+                                         "FILE.jsonl, a JSON object a line");
+  pairs->excludes(text)->excludes(source);
+  group->add_option("--source-field", flags.source_field, "Of such an object")->capture_default_str();
+  group->add_option("--target-field", flags.target_field, "Of such an object")->capture_default_str();
   CLI::Option* validation_source =
       group->add_option("--validation-source", flags.validation_source,
                         "Texts to validate on; none: one pair in fifty is kept apart for it")
@@ -66,6 +88,7 @@ void add_data(CLI::App& command, train_flags& flags) {
   group->add_option("--labelled", flags.labelled, "Texts to tell apart, a line each: the class, a tab, the text")
       ->excludes(text)
       ->excludes(source);
+  group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
@@ -79,11 +102,19 @@ void add_task(CLI::App& command, train_flags& flags) {
 
 void add_senses(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Pictures and sounds");
-  group->add_option("--images", flags.images,
-                    "Pictures to tell apart: IDX files, or PNG and JPEG in a folder for each class");
-  group->add_option("--sounds", flags.sounds,
-                    "Sounds to tell apart: WAV and FLAC in a folder for each class, or named CLASS_anything; with --images: "
-                    "do a picture and a sound show the same?");
+  CLI::Option* images =
+      group->add_option("--images", flags.images,
+                        "Pictures to tell apart: IDX files, or PNG and JPEG in a folder for each class");
+  CLI::Option* sounds =
+      group->add_option("--sounds", flags.sounds,
+                        "Sounds to tell apart: WAV and FLAC in a folder for each class, or named CLASS_anything; with "
+                        "--images: do a picture and a sound show the same?");
+  group
+      ->add_option("--validation-images", flags.validation_images,
+                   "Pictures to validate on; none: a fiftieth of every class is kept apart, or a tenth")
+      ->needs(images);
+  group->add_option("--validation-sounds", flags.validation_sounds, "Sounds to validate on; none: as above")
+      ->needs(sounds);
   group->add_option("--classes", flags.classes, "Names of the classes, with commas between them")->delimiter(',');
   group->add_option("--picture-size", flags.picture_size, "Side of pictures from PNG and JPEG, in pixels")
       ->check(CLI::Range(1L, 1024L))
@@ -184,6 +215,10 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
       given.add(group, "--schedule", &o::schedule, "How the learning rate moves: cosine, inverse-square-root, "
                                                    "warm-stable-decay or constant");
   schedule->transform(CLI::CheckedTransformer(schedules).description(""))->type_name("NAME");
+  CLI::Option* optimiser = given.add(group, "--optimiser", &o::optimiser,
+                                     "adamw (unless told otherwise), adam, sgd, or muon: matrices of layers along "
+                                     "their orthogonal momentum, the rest by adamw");
+  optimiser->transform(CLI::CheckedTransformer(optimisers).description(""))->type_name("NAME");
   return {given.add(group, "--batch", &o::batch, "Sequences of a batch")->check(positive),
           given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch, instead of --batch")
               ->check(not_negative),
@@ -192,6 +227,8 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
           given.add(group, "--learning-rate", &o::learning_rate, "At its highest")->check(CLI::Range(0.0, 100.0)),
           given.add(group, "--warm-up", &o::warm_up, "Steps until it is there")->check(not_negative),
           schedule,
+          optimiser,
+          given.add(group, "--momentum", &o::momentum, "Of sgd and muon; none: 0.95")->check(CLI::Range(0.0, 0.9999)),
           given.add(group, "--weight-decay", &o::weight_decay, "Of matrices")->check(CLI::Range(0.0, 100.0)),
           given.add(group, "--clip", &o::clip, "Largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9)),
           given.add(group, "--label-smoothing", &o::label_smoothing, "Share of a target that is spread over all others")
@@ -201,19 +238,50 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
           given.add(group, "--seed", &o::seed, "Of weights, data order and dropout")};
 }
 
-void add_course(CLI::App& command, run_options& run, given_training_options& given) {
+void add_course(CLI::App& command, run_options& run, given_training_options& course) {
   auto& group = *command.add_option_group("Course");
   using o = training_options;
-  given.add(group, "--validate-every", &o::validate_every, "Steps between validations; 0: only at the end")
+  course.add(group, "--validate-every", &o::validate_every, "Steps between validations; 0: only at the end")
       ->check(not_negative);
-  given.add(group, "--sample-every", &o::sample_every, "Steps between samples of what it says; 0: only at the end")
+  course.add(group, "--patience", &o::patience,
+            "Stop after so many validations without a lower loss, and keep the best; 0: never")
       ->check(not_negative);
-  given.add(group, "--checkpoint-every", &o::checkpoint_every, "Steps between checkpoints; 0: only at the end")
+  course.add(group, "--recompute", &o::recompute,
+             "Keep only the inputs of layers for the way back, and run them again: less memory, the same bits");
+  course.add(group, "--on-nan", &o::on_not_finite,
+            "When a loss or a gradient is not finite: stop, with the last good weights saved; or skip the step, and "
+            "stop after ten of them")
+      ->transform(CLI::CheckedTransformer(ways_on).description(""))
+      ->type_name("NAME");
+  course.add(group, "--sample-every", &o::sample_every, "Steps between samples of what it says; 0: only at the end")
+      ->check(not_negative);
+  course.add(group, "--checkpoint-every", &o::checkpoint_every, "Steps between checkpoints; 0: only at the end")
       ->check(not_negative);
   group.add_flag("--replace", run.replace, "Begin anew where a run is in --out already");
   group.add_flag("--weights-only", run.weights_only,
                  "Leave the optimiser's state out: a third of the size, but no --resume");
   group.add_flag("--dry-run", run.dry_run, "Say what it would take, and write nothing");
+}
+
+/// The help would say of every option which variable of the environment stands for it; its end says it once.
+class formatter_without_variables : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text = CLI::Formatter::make_option_opts(option);
+    const std::size_t from = text.find(" (" + get_label("Env") + ":");
+    return from == std::string::npos ? text : text.erase(from, text.find(')', from) + 1 - from);
+  }
+};
+
+/// QKV_TRAIN_LEARNING_RATE stands for --learning-rate, and so for every option.
+void read_environment(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (!option->get_configurable()) continue;
+    std::string name = "QKV_TRAIN_" + option->get_single_name();
+    for (char& c : name) c = c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
+    option->envname(name);
+  }
+  for (CLI::App* group : command.get_subcommands([](CLI::App*) { return true; })) read_environment(*group);
 }
 
 /// The folder and the limits.
@@ -242,62 +310,79 @@ void check_resume_changes_nothing(const std::vector<CLI::Option*>& fixed) {
 void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
-  const bool files = !flags.text.empty() || !flags.source.empty() || !flags.images.empty() || !flags.sounds.empty() ||
+  const bool translations = !flags.source.empty() || !flags.pairs.empty();
+  const bool files = !flags.text.empty() || translations || !flags.images.empty() || !flags.sounds.empty() ||
                      !flags.labelled.empty();
   if (!flags.task.empty() && files)
     throw usage_error("--task: expected no files, because its examples are made up; found a file to learn from");
   if (!flags.task.empty()) return train_task(flags, output);
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
-  if (senses && (!flags.text.empty() || !flags.source.empty() || !flags.labelled.empty()))
+  if (senses && (!flags.text.empty() || translations || !flags.labelled.empty()))
     throw usage_error("expected texts, or pictures and sounds; found both");
   if (flags.masked) return train_masked_language_model(flags, output);
   if (!flags.text.empty()) return train_language_model(flags, output);
-  if (!flags.source.empty()) return train_translator(flags, output);
+  if (translations) return train_translator(flags, output);
   if (senses || !flags.labelled.empty()) return train_classifier(flags, output);
   throw usage_error(
-      "expected something to learn from, --text FILE, --source FILE --target FILE, --images FOLDER, --sounds FOLDER or "
-      "--task NAME; found none of them");
+      "expected something to learn from, --text FILE, --source FILE --target FILE, --pairs FILE, --images FOLDER, "
+      "--sounds FOLDER or --task NAME; found none of them");
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
-  CLI::App& command = add_command(program, "train",
-                                  "Train a small model on a text, on translations, on pictures or sounds, on a made-up "
-                                  "task; Ctrl-C saves",
-                                  "qkv train --text FILE --out mine --seconds 600\n"
-                                  "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
-                                  "  qkv train --images FOLDER --out pictures\n"
-                                  "  qkv train --text FILE --masked --out masked\n"
-                                  "  qkv train --task addition --out sum");
+  CLI::App& command =
+      add_command(program, "train",
+                  "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
+                  "qkv train --text FILE --out mine --seconds 600\n"
+                  "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
+                  "  qkv train --images FOLDER --out pictures\n"
+                  "  qkv train --text FILE --masked --out masked\n"
+                  "  qkv train --task addition --out sum");
+  command.formatter(std::make_shared<formatter_without_variables>());
+  command.get_formatter()->column_width(34);
+  command.footer(command.get_footer() +
+                 "\n\nQKV_TRAIN_LEARNING_RATE in the environment stands for --learning-rate, and so for every option.");
   const auto flags = std::make_shared<train_flags>();
   const auto output = std::make_shared<output_options>();
-  const auto given = std::make_shared<given_training_options>();
+  const auto given = std::make_shared<given_training_options>(), course = std::make_shared<given_training_options>();
   const auto limits = std::make_shared<std::vector<std::pair<CLI::Option*, bool*>>>();
   add_run(command, flags->run, *given, *limits);
+  const auto preset = std::make_shared<std::string>();
+  const auto list = std::make_shared<bool>(false);
+  CLI::Option* preset_option =
+      command.add_option("--preset", *preset,
+                         "Options under one name, as --list-presets shows them; those given besides win");
+  command.add_flag("--list-presets", *list, "Print the presets and what they reproduce, and stop")->configurable(false);
   add_data(command, *flags);
   add_task(command, *flags);
   add_senses(command, *flags);
   auto fixed = add_tokens(command, *flags);
+  fixed.push_back(preset_option);
   const auto recurrent = add_recurrent(command, *flags);
   for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
                      add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
-  add_course(command, flags->run, *given);
+  add_course(command, flags->run, *course);
   output->add_quiet(command);
   output->add_json(command);
   if (!program.get_config_ptr()) program.set_config("--config", "", "Read options from a file, as --dump-config writes it");
   command.fallthrough();
   const auto dump = std::make_shared<bool>(false);
   command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
-  command.callback([flags, output, given, limits, dump, fixed, recurrent, &program, &command] {
+  read_environment(command);
+  command.callback([preset, list, flags, output, given, course, limits, dump, fixed, recurrent, &program, &command] {
+    if (*list) return fmt::print("{}", presets_in_words());
+    check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
     flags->positions_given = command.get_option("--positions")->count() > 0;
     if (flags->run.resume) check_resume_changes_nothing(fixed);
+    if (!preset->empty()) apply_preset(command, *preset);
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));
     for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;
     flags->run.seconds_given = flags->run.seconds_given && given->over({}).seconds > 0;
-    flags->run.given = [given](training_options defaults) { return given->over(std::move(defaults)); };
+    flags->run.given_course = [course](training_options run) { return course->over(std::move(run)); };
+    flags->run.given = [given, course](training_options defaults) { return course->over(given->over(defaults)); };
     train(*flags, *output);
   });
 }

@@ -11,7 +11,7 @@ namespace {
 
 /// Two of four questions are about pairs; each picture and each sound comes up by itself once an epoch.
 void make_pairs(lessons& all) {
-  constexpr long questions_of_test = 2000;
+  constexpr long questions_held_out = 2000;
   if (all.pictures.classes != all.sounds.classes)
     throw usage_error(
         fmt::format("--images and --sounds: expected the same classes; found {} ({}, ...) and {} ({}, ...)",
@@ -20,8 +20,12 @@ void make_pairs(lessons& all) {
   const long most = std::max(all.pictures.learn->size(), all.sounds.learn->size());
   all.learn = std::make_unique<matching_pairs>(*all.pictures.learn, *all.sounds.learn, matching_pairs::all, 4 * most,
                                                random_stream{1, 0});
-  all.test = std::make_unique<matching_pairs>(*all.pictures.test, *all.sounds.test, matching_pairs::pairs_only,
-                                              questions_of_test, random_stream{2, 0});
+  const auto pairs_of = [&](const labelled_examples& seen, const labelled_examples& heard, std::uint64_t seed) {
+    return std::make_unique<matching_pairs>(seen, heard, matching_pairs::pairs_only, questions_held_out,
+                                            random_stream{seed, 0});
+  };
+  all.validate = pairs_of(*all.pictures.validate, *all.sounds.validate, 3);
+  all.test = pairs_of(*all.pictures.test, *all.sounds.test, 2);
 }
 
 }  // namespace
@@ -32,26 +36,28 @@ lessons read_lessons(const train_flags& flags, const classifier_senses* as) {
     text_table texts = read_text_table(flags, as && as->text ? &*as->text : nullptr);
     all.senses.classes = std::move(texts.classes);
     all.senses.text = std::move(texts.tokens);
-    all.learn = std::move(texts.learn), all.test = std::move(texts.test);
+    all.learn = std::move(texts.learn), all.validate = std::move(texts.validate), all.test = std::move(texts.test);
     all.tokens = texts.longest + 1;
   }
   const bool see = !flags.images.empty(), hear = !flags.sounds.empty();
   if (see) {
-    all.pictures = read_picture_folder(flags.images, flags.picture_size, flags.patch, flags.flip);
+    all.pictures =
+        read_picture_folder(flags.images, flags.validation_images, flags.picture_size, flags.patch, flags.flip);
     all.senses = {all.pictures.classes, all.pictures.how, all.senses.sound};
     all.tokens += all.pictures.how.tokens();
   }
   if (hear) {
-    all.sounds = read_sound_folder(flags.sounds, as && as->sound ? &*as->sound : nullptr);
+    all.sounds = read_sound_folder(flags.sounds, flags.validation_sounds, as && as->sound ? &*as->sound : nullptr);
     all.senses = {all.sounds.classes, all.senses.picture, all.sounds.how};
     all.tokens += all.sounds.how.tokens();
   }
-  if (see && hear)
+  if (see && hear) {
     make_pairs(all);
-  else if (see)
-    all.learn = std::move(all.pictures.learn), all.test = std::move(all.pictures.test);
-  else if (hear)
-    all.learn = std::move(all.sounds.learn), all.test = std::move(all.sounds.test);
+  } else if (see || hear) {
+    all.learn = std::move(see ? all.pictures.learn : all.sounds.learn);
+    all.validate = std::move(see ? all.pictures.validate : all.sounds.validate);
+    all.test = std::move(see ? all.pictures.test : all.sounds.test);
+  }
   if (!flags.classes.empty() && flags.classes.size() != all.senses.classes.size())
     throw usage_error(
         fmt::format("--classes: expected {} names; found {}", all.senses.classes.size(), flags.classes.size()));

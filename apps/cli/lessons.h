@@ -8,9 +8,9 @@
 
 namespace qkv::cli {
 
-/// What is learned from and tested on, and how a model reads it.
+/// What is learned from, validated on and tested on, and how a model reads it.
 struct lessons {
-  std::unique_ptr<labelled_examples> learn, test;
+  std::unique_ptr<labelled_examples> learn, validate, test;
   classifier_senses senses;
   long tokens = 1;          // of the longest example, with the class token
   picture_folder pictures;  // whose examples pairs are made of

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/cli/json_lines.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/base/error.h"
 #include "qkv/io/text_file.h"
@@ -11,6 +12,35 @@
 namespace qkv::cli {
 namespace {
 
+/// One pair, or what is wrong with it.
+struct pair_of_texts {
+  std::string source, target, fault;
+};
+
+pair_of_texts pair_in_columns(const std::string& line) {
+  const std::size_t tab = line.find('\t');
+  if (tab == std::string::npos) return {"", "", "no tab"};
+  std::string source = line.substr(0, tab), target = line.substr(tab + 1);
+  if (target.find('\t') != std::string::npos) return {"", "", "more than one tab"};
+  const std::string in_source = fault_of(source), in_target = fault_of(target);
+  if (!in_source.empty()) return {"", "", in_source + " before the tab"};
+  if (!in_target.empty()) return {"", "", in_target + " behind the tab"};
+  return {std::move(source), std::move(target), ""};
+}
+
+pair_of_texts pair_in_json(const std::string& line, const std::string& source_field, const std::string& target_field) {
+  auto source = field_in(line, source_field), target = field_in(line, target_field);
+  return {std::move(source.text), std::move(target.text), source.fault.empty() ? target.fault : source.fault};
+}
+
+void say_how_many(std::size_t skipped, std::size_t all, const std::string& path) {
+  if (skipped > 0)
+    fmt::print(stderr, "qkv train: {} of {} pairs of {} have an empty or damaged line and are left out\n", skipped, all,
+               path);
+}
+
+}  // namespace
+
 std::string bytes_of(const std::string& path) {
   if (std::filesystem::is_directory(path)) refuse_file(path, "a text", "a folder");
   std::ifstream in(path, std::ios::binary);
@@ -18,14 +48,11 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// What is wrong with a line; empty where nothing is.
 std::string fault_of(const std::string& line) {
   if (line.find_first_not_of(" \t\r") == std::string::npos) return "an empty line";
   const std::size_t valid = valid_utf8_length(line);
   return valid < line.size() ? fmt::format("a byte that is not UTF-8 at column {}", valid + 1) : "";
 }
-
-}  // namespace
 
 parallel_lines read_pairs(const std::string& source, const std::string& target, bool skip_bad) {
   auto first = lines_of(bytes_of(source)), second = lines_of(bytes_of(target));
@@ -33,7 +60,7 @@ parallel_lines read_pairs(const std::string& source, const std::string& target, 
     throw file_error(fmt::format("expected as many lines in {} as in {}, {}; found {}", target, source, first.size(),
                                  second.size()));
   parallel_lines good;
-  long skipped = 0;
+  std::size_t skipped = 0;
   for (std::size_t i = 0; i < first.size(); ++i) {
     const std::string in_first = fault_of(first[i]), in_second = fault_of(second[i]);
     if (in_first.empty() && in_second.empty()) {
@@ -46,19 +73,47 @@ parallel_lines read_pairs(const std::string& source, const std::string& target, 
                                    in_first.empty() ? target : source, i + 1, in_first.empty() ? in_second : in_first));
     ++skipped;
   }
-  if (skipped > 0)
-    fmt::print(stderr, "qkv train: {} of {} pairs of {} have an empty or damaged line and are left out\n", skipped,
-               first.size(), source);
+  say_how_many(skipped, first.size(), source);
   if (good.source.empty()) refuse_file(source, "at least one line", "none");
   return good;
 }
 
+parallel_lines read_pairs_of_one_file(const std::string& path, const std::string& source_field,
+                                      const std::string& target_field, bool skip_bad) {
+  const auto lines = lines_of(bytes_of(path));
+  const bool json = path.ends_with(".jsonl");
+  parallel_lines good;
+  std::size_t skipped = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    auto pair = json ? pair_in_json(lines[i], source_field, target_field) : pair_in_columns(lines[i]);
+    if (pair.fault.empty()) {
+      good.source.push_back(std::move(pair.source));
+      good.target.push_back(std::move(pair.target));
+    } else if (skip_bad) {
+      ++skipped;
+    } else {
+      throw file_error(fmt::format("{}, line {}: expected {}; found {} (--skip-bad-lines leaves such pairs out)", path,
+                                   i + 1, json ? "a JSON object with both texts" : "two texts with a tab between them",
+                                   pair.fault));
+    }
+  }
+  say_how_many(skipped, lines.size(), path);
+  if (good.source.empty()) refuse_file(path, "at least one pair of texts", "none");
+  return good;
+}
+
 divided_lines read_parallel_lines(const train_flags& flags) {
-  parallel_lines all = read_pairs(flags.source, flags.target, flags.skip_bad_lines);
+  const auto one_file = [&](const std::string& path) {
+    return read_pairs_of_one_file(path, flags.source_field, flags.target_field, flags.skip_bad_lines);
+  };
+  const std::string& name = flags.pairs.empty() ? flags.source : flags.pairs;
+  parallel_lines all =
+      flags.pairs.empty() ? read_pairs(flags.source, flags.target, flags.skip_bad_lines) : one_file(flags.pairs);
+  if (!flags.validation_pairs.empty()) return {std::move(all), one_file(flags.validation_pairs)};
   if (!flags.validation_source.empty())
     return {std::move(all), read_pairs(flags.validation_source, flags.validation_target, flags.skip_bad_lines)};
   constexpr std::size_t one_in = 50;
-  if (all.source.size() < 2) refuse_file(flags.source, "at least two lines, one of them to validate on", "one");
+  if (all.source.size() < 2) refuse_file(name, "at least two lines, one of them to validate on", "one");
   divided_lines divided;
   for (std::size_t i = 0; i < all.source.size(); ++i) {
     parallel_lines& side = i % one_in == 1 ? divided.held_out : divided.learn;

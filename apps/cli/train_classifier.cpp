@@ -69,11 +69,16 @@ std::string commonest_mistake(const classification_score& score, const std::vect
   return text;
 }
 
-std::string sample_of(const classifier& c, const labelled_examples& test, long tokens) {
-  const long count = tokens < 300 ? std::min(test.size(), 500L) : test.size();  // a look in between is a quick one
-  const classification_score score = tested(c.model, test, count);
-  return fmt::format("{:.2f}% of {} held out are right{}", 100 * score.accuracy, count,
-                     commonest_mistake(score, c.senses.classes));
+/// In between, a quick look at what is validated on; at the end the test as well, which chose nothing.
+std::string sample_of(const classifier& c, const lessons& all, long tokens) {
+  const bool at_the_end = tokens >= 300;
+  const long count = at_the_end ? all.validate->size() : std::min(all.validate->size(), 500L);
+  const classification_score score = tested(c.model, *all.validate, count);
+  const std::string validated = fmt::format("{:.2f}% of {} to validate on are right", 100 * score.accuracy, count);
+  if (!at_the_end) return validated + commonest_mistake(score, c.senses.classes);
+  const classification_score last = tested(c.model, *all.test);
+  return fmt::format("{:.2f}% of the test's {} are right{}\n{}", 100 * last.accuracy, all.test->size(),
+                     commonest_mistake(last, c.senses.classes), validated);
 }
 
 }  // namespace
@@ -88,25 +93,30 @@ void train_classifier(const train_flags& flags, const output_options& output) {
   if (training.validate_every == 0) training.validate_every = tenth;
   if (training.checkpoint_every == 0) training.checkpoint_every = tenth;
   training.warm_up = std::min(training.warm_up, training.steps / 10 + 1);
-  const classification_task task(c.model, *all.learn, *all.test, training);
+  const classification_task task(c.model, *all.learn, *all.validate, training);
   const encoder_config& config = c.model.config();
   const long parameters = nn::count_parameters(c.model);
   run.train({.task = task,
              .training = training,
              .state = std::move(c.training_state),
              .step = c.facts.step,
-             .described = fmt::format("{} examples to learn from, {} held out, {} classes, up to {} tokens each\n"
+             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to {} tokens "
+                                      "each\n"
                                       "model: encoder of {} layers, {} heads, width {}, {}",
-                                      all.learn->size(), all.test->size(), c.senses.classes.size(), all.tokens,
+                                      all.learn->size(), all.validate->size(), all.test->size(), c.senses.classes.size(),
+                                      all.tokens,
                                       config.layers, config.heads, config.width, parameters_in_words(parameters)),
              .save = [&](const std::filesystem::path& path, const training_facts& facts,
                          const named_tensors& more) { save_classifier(path, c.model, c.senses, facts, more); },
-             .sample = [&](long tokens) { return sample_of(c, *all.test, tokens); },
+             .sample = [&](long tokens) { return sample_of(c, all, tokens); },
              .flops_of_a_target = 6 * double(parameters) * double(all.tokens),
              .unit = "examples",
              .add_to_result =
                  [&](nlohmann::ordered_json& result) {
-                   result["accuracy"] = tested(c.model, *all.test).accuracy;
+                   const classification_score score = tested(c.model, *all.test);
+                   result["accuracy"] = score.accuracy;
+                   result["test_loss"] = score.loss;
+                   result["validation_accuracy"] = tested(c.model, *all.validate).accuracy;
                    result["classes"] = c.senses.classes;
                  }});
 }

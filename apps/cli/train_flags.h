@@ -36,11 +36,14 @@ struct train_flags {
   // A text to continue.
   std::string text;
   bool masked = false;  ///< to fill its holes instead
+  std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
   decoder_config language_model;  ///< what it is made of, beside its sizes
   bool positions_given = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
+  std::string pairs, validation_pairs;  ///< both in one file
+  std::string source_field = "source", target_field = "target";
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;
@@ -49,7 +52,7 @@ struct train_flags {
   recurrent_cell cell = recurrent_cell::gru;
   std::string labelled;  ///< texts to tell apart, a line each: the class, a tab, the text
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
-  std::string images, sounds;
+  std::string images, sounds, validation_images, validation_sounds;
   std::vector<std::string> classes;  ///< names in place of the folder's; empty: those
   long picture_size = 32;            ///< of PNG and JPEG
   long patch = 4;

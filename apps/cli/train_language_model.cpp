@@ -1,6 +1,7 @@
 // qkv train --text: a small model learns to write like a text.
 #include <fmt/format.h>
 
+#include "apps/cli/json_lines.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/train_decoder.h"
@@ -51,7 +52,8 @@ std::string in_words(const std::string& name, const language_model& m, const std
 }  // namespace
 
 void train_language_model(const train_flags& flags, const output_options& output) {
-  const std::string text = read_text(flags.text);
+  const std::string text =
+      flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
   training_run run(flags.run, output);
   auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.tokens, flags.text, text);

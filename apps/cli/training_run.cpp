@@ -59,6 +59,7 @@ training_options training_run::resumed_options(const training_facts& facts) cons
     training.steps = options_.steps_given ? limits.steps : no_limit;
     training.seconds = limits.seconds;
   }
+  training = options_.given_course(training);
   if (training.steps <= facts.step)
     throw usage_error(fmt::format("--steps: expected more than the {} steps that the checkpoint has done; found {}",
                                   facts.step, training.steps));
@@ -113,12 +114,35 @@ void training_run::train(const training_job& job) {
       fmt::print(stderr, "qkv train: {}; the training goes on\n", error.what());
     }
   };
-  const training_progress last = run.train(&stop);
+  run.on_left_out = [&](const not_finite_step& step) {
+    line_->clear();
+    fmt::print(stderr, "qkv train: {}; its batch is left out\n", in_words(step));
+  };
+  const training_progress last = train_or_explain(run, stop);
   conclude(job, last, stop);
+}
+
+training_progress training_run::train_or_explain(trainer& run, const std::atomic<bool>& stop) try {
+  return run.train(&stop);
+} catch (const not_finite_error& error) {
+  line_->clear();
+  const std::string saved = run.steps_done() > 0 ? fmt::format(", saved in {}", options_.out) : "";
+  throw not_finite_error(fmt::format(
+      "{}{} (a lower --learning-rate or --clip may help; --on-nan skip leaves such steps out)", error.what(), saved));
+}
+
+/// What the run ends with is what its folder is used for; returns the step of it.
+long training_run::load_best(const training_job& job, const training_progress& last) {
+  const auto best = folder_->best();
+  if (!best || best->step == last.step) return last.step;
+  model_reader(best->model()).load(job.task.parameters());
+  if (job.accuracy) accuracy_ = job.accuracy();
+  return best->step;
 }
 
 void training_run::conclude(const training_job& job, const training_progress& last, bool stopped) {
   line_->clear();
+  const long used = stopped ? last.step : load_best(job, last);
   if (output_.json) {
     nlohmann::ordered_json result{{"run", options_.out},
                                         {"step", last.step},
@@ -126,6 +150,11 @@ void training_run::conclude(const training_job& job, const training_progress& la
                                         {"stopped", stopped},
                                         {"loss", number(last.loss)},
                                         {"validation_loss", number(last.validation_loss)},
+                                        {"best_validation_loss", number(last.best_loss)},
+                                        {"best_step", last.best_step},
+                                        {"used_step", used},
+                                        {"out_of_patience", last.out_of_patience},
+                                        {"left_out", last.left_out},
                                         {"seconds", last.seconds},
                                         {"tokens_per_second", last.tokens_per_second},
                                         {"parameters", numbers_in(job.task.parameters())},
@@ -134,13 +163,18 @@ void training_run::conclude(const training_job& job, const training_progress& la
     if (job.add_to_result) job.add_to_result(result);
     fmt::print("{}\n", result.dump(1));
   } else {
-    show_sample(job, fmt::format("What it says after {} steps:", last.step), 400);
+    show_sample(job, fmt::format("What it says after {} steps:", used), 400);
     if (stopped)
       fmt::print("Stopped at step {}; saved in {}. Add --resume to go on.\n", last.step, options_.out);
     else if (!output_.quiet)
       fmt::print("{} steps in {}, loss {:.3f}, validation loss {:.3f}{}; saved in {}\n", last.step,
                  in_clock(last.seconds), last.loss, last.validation_loss,
                  job.accuracy ? fmt::format(", {} of what was held out right", in_percent(accuracy_)) : "", options_.out);
+    if (used != last.step && !output_.quiet)
+      fmt::print("{}The lowest validation loss, {:.3f}, is that of step {}, whose weights are the ones that are used\n",
+                 last.out_of_patience ? fmt::format("Out of patience after {} validations. ", job.training.patience)
+                                      : "",
+                 last.best_loss, used);
   }
   metrics_->close();
   const auto name = std::filesystem::path(options_.out).filename().string();

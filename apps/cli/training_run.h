@@ -16,6 +16,8 @@ struct run_options {
   std::string out;
   /// Those of the user's options in the place of defaults.
   std::function<training_options(training_options)> given;
+  /// Those that a resumed run may change: how it stops, in the place of the run's.
+  std::function<training_options(training_options)> given_course;
   double epochs = 0;
   bool resume = false, replace = false, weights_only = false, dry_run = false;
   bool steps_given = false, seconds_given = false;
@@ -59,6 +61,9 @@ class training_run {
   void report(const training_job& job, training_progress p);
   void save(const training_job& job, const trainer& run, const training_progress& p);
   void show_sample(const training_job& job, const std::string& title, long tokens);
+  /// Puts what may be done about it behind an error.
+  training_progress train_or_explain(trainer& run, const std::atomic<bool>& stop);
+  long load_best(const training_job& job, const training_progress& last);
   void conclude(const training_job& job, const training_progress& last, bool stopped);
 
   const run_options& options_;

@@ -7,6 +7,7 @@
 #include "qkv/autograd/elementwise.h"
 #include "qkv/autograd/embedding.h"
 #include "qkv/autograd/feed_forward.h"
+#include "qkv/autograd/finite_watch.h"
 #include "qkv/autograd/graph_attention.h"
 #include "qkv/autograd/linear.h"
 #include "qkv/autograd/linear_attention.h"

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <unordered_set>
 
+#include "qkv/autograd/finite_watch.h"
 #include "qkv/autograd/tape_node.h"
 #include "qkv/ops/add.h"
 
@@ -45,6 +46,7 @@ void step_back(tape_node& node) {
   node.inputs.clear();
   if (!incoming) return;
   how(*incoming, gradient_sink(inputs, incoming));
+  finite_watch::see_gradients(node.operation, inputs);
 }
 
 }  // namespace
@@ -136,6 +138,7 @@ void gradient_sink::pass_on(int input) const {
 }
 
 variable record(const char* operation, tensor outcome, std::span<const variable> inputs, derivative how) {
+  finite_watch::see_outcome(operation, outcome, inputs);
   if (!recording(inputs)) return variable(std::move(outcome));
   auto node = std::make_shared<tape_node>();
   node->shape = outcome.shape();

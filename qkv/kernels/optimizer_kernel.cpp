@@ -8,13 +8,25 @@ namespace {
 void adamw(float* p, const float* gradient, float* m, float* v, long n, const adamw_constants& c) {
   using number = lanes<float>;
   for_lanes(n, [&](long i, auto part) {
-    const number g = load_part(gradient + i, part) * number(c.gradient_scale);
+    const number old = load_part(p + i, part);
+    const number g = fma(number(c.penalty), old, load_part(gradient + i, part) * number(c.gradient_scale));
     const number first = fma(number(c.beta1), load_part(m + i, part), number(c.one_minus_beta1) * g);
     const number second = fma(number(c.beta2), load_part(v + i, part), number(c.one_minus_beta2) * g * g);
     const number step = number(c.rate) * first / fma(sqrt(second), number(c.root_scale), number(c.epsilon));
     store_part(m + i, first, part);
     store_part(v + i, second, part);
-    store_part(p + i, number(c.keep) * load_part(p + i, part) - step, part);
+    store_part(p + i, number(c.keep) * old - step, part);
+  });
+}
+
+void sgd(float* p, const float* gradient, float* v, long n, const sgd_constants& c) {
+  using number = lanes<float>;
+  for_lanes(n, [&](long i, auto part) {
+    const number old = load_part(p + i, part);
+    const number g = fma(number(c.penalty), old, load_part(gradient + i, part) * number(c.gradient_scale));
+    const number velocity = fma(number(c.momentum), load_part(v + i, part), g);
+    store_part(v + i, velocity, part);
+    store_part(p + i, old - number(c.rate) * velocity, part);
   });
 }
 
@@ -41,6 +53,6 @@ double sum_of_span(const float* x, long n) {
 
 }  // namespace
 
-extern const optimizer_kernels optimizer = {adamw, squared_norm, sum_of_span};
+extern const optimizer_kernels optimizer = {adamw, sgd, squared_norm, sum_of_span};
 
 }  // namespace qkv::QKV_INSTRUCTION_SET

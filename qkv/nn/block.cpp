@@ -1,8 +1,17 @@
 #include "qkv/nn/block.h"
 
+#include "qkv/autograd/recompute.h"
+
 namespace qkv::nn {
 
 variable block::operator()(const variable& x, const forward_mode& mode, const sequences& own) const {
+  if (recomputing_blocks::wanted()) {
+    const auto part = [self = *this, mode, own](std::span<const variable> inputs) {
+      const recomputing_blocks not_again(false);
+      return self(inputs[0], mode, own);
+    };
+    return recomputed("block", {&x, 1}, part);
+  }
   const auto mix = [&](const variable& input, const variable& residual) { return mixer(input, residual, own); };
   const variable seen = residual_step(x, norm1, place, dropout1, mode, mix);
   return residual_step(seen, norm2, place, dropout2, mode, update);

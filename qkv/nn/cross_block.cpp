@@ -1,11 +1,21 @@
 #include "qkv/nn/cross_block.h"
 
+#include <array>
+
+#include "qkv/autograd/recompute.h"
 #include "qkv/autograd/views.h"
 
 namespace qkv::nn {
 
 variable cross_block::operator()(const variable& x, const variable& memory, const forward_mode& mode,
                                  const sequences& own, const sequences& links) const {
+  if (recomputing_blocks::wanted()) {
+    const auto part = [self = *this, mode, own, links](std::span<const variable> inputs) {
+      const recomputing_blocks not_again(false);
+      return self(inputs[0], inputs[1], mode, own, links);
+    };
+    return recomputed("cross block", std::array{x, memory}, part);
+  }
   const auto among = [&](const variable& input, const variable& residual) { return attention(input, residual, own); };
   const auto across = [&](const variable& input, const variable& residual) {
     return cross.over(input, memory, residual, links);

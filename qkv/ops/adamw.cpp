@@ -23,13 +23,14 @@ void check(const adamw_parameter& p) {
 /// 1 - beta^step without the cancellation that beta near 1 brings.
 double bias_correction(double beta, long step) { return -std::expm1(double(step) * std::log(beta)); }
 
-adamw_constants constants_of(const adamw_options& o, double weight_decay) {
+adamw_constants constants_of(const adamw_options& o, const adamw_parameter& p) {
   return {.beta1 = float(o.beta1),
           .beta2 = float(o.beta2),
           .one_minus_beta1 = float(1 - o.beta1),
           .one_minus_beta2 = float(1 - o.beta2),
           .gradient_scale = float(o.gradient_scale),
-          .keep = float(1 - o.learning_rate * weight_decay),
+          .penalty = float(p.penalty),
+          .keep = float(1 - o.learning_rate * p.weight_decay),
           .rate = float(o.learning_rate / bias_correction(o.beta1, o.step)),
           .root_scale = float(1 / std::sqrt(bias_correction(o.beta2, o.step))),
           .epsilon = float(o.epsilon)};
@@ -49,7 +50,7 @@ void adamw_step(std::span<const adamw_parameter> parameters, const adamw_options
   std::vector<adamw_constants> constants;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     check(parameters[i]);
-    constants.push_back(constants_of(options, parameters[i].weight_decay));
+    constants.push_back(constants_of(options, parameters[i]));
     const long size = parameters[i].value.size();
     for (long first = 0; first < size; first += piece_size)
       work.push_back({i, first, std::min(piece_size, size - first)});

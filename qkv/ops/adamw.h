@@ -1,4 +1,5 @@
-// One step of AdamW over all parameters.  Source: Loshchilov & Hutter 2019, algorithm 2; Kingma & Ba 2015.
+// One step of AdamW, or of Adam, over all parameters.  Source: Loshchilov & Hutter 2019, algorithm 2, of which Adam
+// with a penalty on the weights is the other half; Kingma & Ba 2015, algorithm 1.
 #pragma once
 #include <span>
 
@@ -9,7 +10,8 @@ namespace qkv {
 /// A parameter with its gradient and moments: float32, contiguous, equal shapes.
 struct adamw_parameter {
   tensor value, gradient, first_moment, second_moment;
-  double weight_decay = 0;
+  double weight_decay = 0;  ///< taken off the weights themselves: AdamW
+  double penalty = 0;       ///< times the weights, added to their gradient: Adam
 };
 
 struct adamw_options {
@@ -20,7 +22,7 @@ struct adamw_options {
   long step = 1;              ///< counts from 1; it corrects the moments' bias
 };
 
-/// For every parameter p, with g = gradient_scale * gradient:
+/// For every parameter p, with g = gradient_scale * gradient + penalty * p:
 ///   p -= rate * decay * p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
 ///   p -= rate * (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + epsilon)
 /// Gradients are left as they are.

@@ -5,6 +5,7 @@
 // sees.
 #pragma once
 #include "qkv/nn/module.h"
+#include "qkv/train/options.h"
 
 namespace qkv {
 
@@ -26,5 +27,10 @@ class learning_task {
   /// How often batch `number` has seen every example, as far as the task has a notion of it; otherwise 0.
   virtual double epochs_at(long /*number*/) const { return 0; }
 };
+
+/// How a run goes through its batch `number`, the first time and any time again.
+inline nn::forward_mode mode_of_batch(long number, const training_options& options) {
+  return {.training = true, .seed = options.seed, .step = std::uint64_t(number)};
+}
 
 }  // namespace qkv

@@ -20,6 +20,8 @@ constexpr auto each_field = [](auto& o, auto see) {
   see("schedule", o.schedule, std::array{"cosine", "inverse_square_root", "warm_stable_decay", "constant"});
   see("final_share", o.final_share);
   see("warm_up", o.warm_up);
+  see("optimiser", o.optimiser, std::array{"adamw", "adam", "sgd", "muon"});
+  see("momentum", o.momentum);
   see("beta1", o.beta1);
   see("beta2", o.beta2);
   see("epsilon", o.epsilon);
@@ -27,9 +29,12 @@ constexpr auto each_field = [](auto& o, auto see) {
   see("label_smoothing", o.label_smoothing);
   see("average", o.average);
   see("clip", o.clip);
+  see("on_not_finite", o.on_not_finite, std::array{"stop", "skip"});
+  see("recompute", o.recompute);
   see("seed", o.seed);
   see("report_every", o.report_every);
   see("validate_every", o.validate_every);
+  see("patience", o.patience);
   see("interim_batches", o.interim_batches);
   see("final_batches", o.final_batches);
   see("sample_every", o.sample_every);
@@ -55,12 +60,14 @@ void check(const training_options& o) {
   need(o.final_share >= 0 && o.final_share <= 1, "a final share in 0 .. 1", std::to_string(o.final_share));
   need(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, "betas in 0 .. 1, without 1",
        std::to_string(o.beta1) + " and " + std::to_string(o.beta2));
+  need(o.momentum >= 0 && o.momentum < 1, "momentum in 0 .. 1, without 1", std::to_string(o.momentum));
   need(o.epsilon > 0, "an epsilon above 0", std::to_string(o.epsilon));
   need(o.weight_decay >= 0, "a weight decay of at least 0", std::to_string(o.weight_decay));
   need(o.clip >= 0, "a largest gradient norm of at least 0", std::to_string(o.clip));
   for (const long every : {o.warm_up, o.report_every, o.validate_every, o.sample_every, o.checkpoint_every}) {
     need(every >= 0, "numbers of steps of at least 0", std::to_string(every));
   }
+  need(o.patience >= 0, "a number of validations of at least 0", std::to_string(o.patience));
   for (const long batches : {o.interim_batches, o.final_batches})
     need(batches >= 0, "numbers of batches of at least 0", std::to_string(batches));
 }

@@ -14,6 +14,7 @@ std::string to_json_line(const training_progress& p) {
                                  {"seconds", p.seconds}};
   if (p.epochs > 0) line["epochs"] = p.epochs;
   if (p.validated_now) line["validation_loss"] = p.validation_loss;
+  if (p.left_out > 0) line["left_out"] = p.left_out;
   if (p.validated_now && !std::isnan(p.accuracy)) line["accuracy"] = p.accuracy;
   return line.dump();
 }

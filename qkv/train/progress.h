@@ -13,6 +13,10 @@ struct training_progress {
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< the latest; NaN before the first
   double accuracy = std::numeric_limits<double>::quiet_NaN();         ///< of held-out answers, where a program counts them
   bool validated_now = false;                                         ///< validation_loss is new
+  double best_loss = std::numeric_limits<double>::quiet_NaN();        ///< the lowest validation loss so far; NaN before one
+  long best_step = 0;                                                 ///< where it was measured
+  bool out_of_patience = false;                                       ///< options.patience ended the run
+  long left_out = 0;                                                  ///< steps that were not finite
   bool finished = false;                                              ///< the last report of the run
   double learning_rate = 0;                                           ///< of the latest step
   double gradient_norm = 0;                                           ///< of the latest step, before clipping

@@ -136,6 +136,12 @@ std::optional<stored_step> run_folder::newest() const {
   return steps.back();
 }
 
+std::optional<stored_step> run_folder::best() const {
+  const auto steps = valid_steps(path_);
+  if (steps.empty()) return {};
+  return best_of(steps);
+}
+
 void run_folder::save(long step, double validation_loss, const std::function<void(const fs::path&)>& write) {
   const std::string name = fmt::format("{:08}", step);
   const stored_step temporary{step, validation_loss, path_ / (unfinished_prefix + name)};

@@ -43,6 +43,8 @@ class run_folder {
   const std::filesystem::path& path() const { return path_; }
   /// The latest valid checkpoint.
   std::optional<stored_step> newest() const;
+  /// The one that is used where a command is given the folder: model_file_at.
+  std::optional<stored_step> best() const;
 
   /// Adds a checkpoint: into a temporary folder first, the manifest last, all of it made durable before it gets its
   /// name.  Then forgets all but the latest two and the best.

@@ -2,6 +2,7 @@
 #pragma once
 #include "qkv/train/answer_task.h"
 #include "qkv/train/checkpoint.h"
+#include "qkv/train/chosen_examples.h"
 #include "qkv/train/classification.h"
 #include "qkv/train/classifier.h"
 #include "qkv/train/data_order.h"

@@ -80,7 +80,7 @@ TEST_F(Classify, TrainingSaysHowManyAreRightAndIsResumed) {
   const auto result =
       json_of(small({"--images", pictures(), "--picture-size", "8", "--steps", "20"}, in_folder("told")));
   EXPECT_GE(result["accuracy"].get<double>(), 0.4);
-  EXPECT_THAT(result["sample"].get<std::string>(), HasSubstr("% of 4 held out are right"));
+  EXPECT_THAT(result["sample"].get<std::string>(), HasSubstr("% of 4 to validate on are right"));
   EXPECT_EQ(result["classes"], (std::vector<std::string>{"left", "right"}));
   const auto more = json_of({"train", "--images", pictures(), "--picture-size", "8", "--out", in_folder("told"),
                              "--resume", "--steps", "30"});

@@ -45,6 +45,29 @@ TEST(Adamw, FollowsTheAlgorithmStepByStep) {
   });
 }
 
+TEST(Adamw, IsAdamWhereThePenaltyIsInTheGradient) {
+  // Algorithm 1 of Kingma & Ba, of a loss with half the penalty times the squared weights added to it.
+  on_every_instruction_set([] {
+    const long size = 1003;
+    adamw_parameter p{.value = random_tensor({size}, 1),
+                      .gradient = {},
+                      .first_moment = tensor(shape{size}),
+                      .second_moment = tensor(shape{size}),
+                      .penalty = 0.3};
+    state expected{doubles(p.value), numbers(std::size_t(size)), numbers(std::size_t(size))};
+    for (long step = 1; step <= 20; ++step) {
+      p.gradient = random_tensor({size}, std::uint64_t(step) + 10);
+      const adamw_options options{.learning_rate = 0.01, .gradient_scale = 0.5, .step = step};
+      adamw_step(std::array{p}, options);
+      numbers gradient = doubles(p.gradient);
+      for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = 0.5 * gradient[i] + 0.3 * expected.p[i];
+      expected.step(gradient, {.learning_rate = 0.01, .step = step}, 0);
+    }
+    expect_close(p.value, expected.p, 4e-6);
+    expect_close(p.second_moment, expected.v, 1e-6);
+  });
+}
+
 TEST(Adamw, StepsManyParametersAtOnceWithDecaysOfTheirOwn) {
   std::vector<adamw_parameter> all;
   std::vector<state> expected;

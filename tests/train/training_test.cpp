@@ -16,42 +16,12 @@
 #include "tests/base/message_of.h"
 #include "tests/base/with_threads.h"
 #include "tests/io/temporary_folder.h"
+#include "tests/train/training_data.h"
 
 namespace qkv {
 namespace {
 
 using ::testing::HasSubstr;
-
-decoder_config tiny_config() { return {.vocabulary = 8, .context = 16, .layers = 2, .heads = 2, .width = 32}; }
-
-/// A text in which the next token follows from the one before it, but for a jump now and then.
-std::vector<std::int32_t> text_with_a_rule(long length) {
-  std::vector<std::int32_t> text{1};
-  while (long(text.size()) < length) {
-    const auto n = text.size();
-    text.push_back((text[n - 1] * 5 + 3) % 8);
-    if (n % 37 == 0) text.back() = std::int32_t(random_stream{5, 1}.below(n, 8));
-  }
-  return text;
-}
-
-training_options quick_options(long steps) {
-  training_options options;
-  options.steps = steps;
-  options.warm_up = 10;
-  options.batch = 8;
-  options.learning_rate = 3e-3;
-  options.interim_batches = options.final_batches = 5;
-  return options;
-}
-
-std::vector<float> numbers_of(const decoder& model) {
-  std::vector<float> all;
-  model.visit("", [&](const std::string&, const variable& v) {
-    all.insert(all.end(), v.value().values<float>().begin(), v.value().values<float>().end());
-  });
-  return all;
-}
 
 class Training : public ::testing::Test {
  protected:
@@ -203,23 +173,6 @@ TEST_F(Training, TakesNoMemoryFromTheSystemAfterTheFirstSteps) {
   EXPECT_EQ(memory_in_use().in_use, before.in_use);
 }
 
-TEST_F(Training, StopsBeforeAGradientThatIsNotFinite) {
-  const auto text = text_with_a_rule(2000);
-  decoder model(tiny_config(), 1);
-  const language_modelling task(model, text, quick_options(10));
-  trainer run(task, quick_options(10));
-  run.step();
-  const auto before = numbers_of(model);
-  const tensor weight = nn::parameters_of(model)[2].value.value();
-  weight.values<float>()[0] = NAN;
-  EXPECT_THROW(run.step(), std::runtime_error);
-  weight.values<float>()[0] = 0;
-  auto after = numbers_of(model);
-  const auto changed = std::ranges::mismatch(before, after);
-  *changed.in2 = *changed.in1;
-  EXPECT_EQ(before, after);
-}
-
 TEST_F(Training, RefusesATextThatIsTooShort) {
   decoder model(tiny_config(), 1);
   const auto text = text_with_a_rule(100);
@@ -336,7 +289,7 @@ TEST_F(Training, RefusesMomentsOfAnotherModel) {
   optimiser one(nn::parameters_of(model));
   auto state = one.state();
   state.emplace_back("optimiser.first.stray", tensor({2}));
-  EXPECT_THAT(message_of<file_error>([&] { one.load_state(state); }), HasSubstr("two for each weight; found"));
+  EXPECT_THAT(message_of<file_error>([&] { one.load_state(state); }), HasSubstr("weights; found"));
 }
 
 TEST_F(Training, LeavesTheOldCheckpointWhereTheNewOneCannotBeWritten) {

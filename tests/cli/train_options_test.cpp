@@ -1,0 +1,116 @@
+// qkv train: presets, the environment, and options that belong to another training.
+#include <cstdlib>
+
+#include "tests/cli/training_files.h"
+
+namespace qkv {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+using TrainOptions = WithModel;
+
+finished with_variable(const char* name, const char* value, std::vector<std::string> arguments) {
+  return running_program(std::move(arguments), [&] { ::setenv(name, value, 1); }).wait();
+}
+
+TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
+  const std::string file = text();
+  const std::vector<std::string> translation{"train", "--source", file, "--target", file, "--out", in_folder("never")};
+  const auto expect_refused = [](std::vector<std::string> arguments, std::vector<std::string> more,
+                                 const std::string& part) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_refusal(arguments, part);
+  };
+  expect_refused(translation, {"--positions", "rotary"},
+                 "--positions: expected --text or --task, to whose training it belongs; found --source");
+  expect_refused(translation, {"--mixer", "gru"}, "--mixer: expected --text");
+  expect_refused(translation, {"--window", "8"}, "--window: expected --text");
+  expect_refused(translation, {"--flip"}, "--flip: expected --images, to whose training it belongs; found --source");
+  expect_refused(translation, {"--alignment", "dot", "--heads", "2"}, "--heads: expected a transformer");
+  const auto of_text = training(text(), in_folder("never"));
+  expect_refused(of_text, {"--tokens", "words"},
+                 "--tokens: expected --source or --pairs, to whose training it belongs; found --text");
+  expect_refused(of_text, {"--flip"}, "--flip: expected --images");
+  expect_refused(of_text, {"--label-smoothing", "0.1"}, "--label-smoothing: expected --source or --pairs or --images");
+  expect_refused(of_text, {"--skip-bad-lines"}, "--skip-bad-lines: expected --source or --pairs or --field");
+  const std::vector<std::string> pictures{"train", "--images", in_folder("none"), "--out", in_folder("never")};
+  expect_refused(pictures, {"--batch-tokens", "100"}, "--batch-tokens: expected --source or --pairs or --task");
+  expect_refused(pictures, {"--context", "100"}, "--context: expected --text or --source");
+  EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
+}
+
+TEST_F(TrainOptions, OfAPresetFillWhatIsNotGiven) {
+  const std::vector<std::string> given{"train", "--text", text(), "--out", in_folder("preset"), "--width", "32",
+                                       "--preset", "nanogpt-cpu-character", "--dump-config"};
+  const finished dumped = qkv_program(given);
+  ASSERT_EQ(dumped.code, 0) << dumped.err;
+  EXPECT_THAT(dumped.out, AllOf(HasSubstr("train.width=32"), HasSubstr("train.layers=4"), HasSubstr("train.batch=12"),
+                                HasSubstr("train.steps=2000"), Not(HasSubstr("train.width=128"))));
+  put_bytes(in_folder("preset.toml"), dumped.out);
+  const auto result = json_of({"train", "--config", in_folder("preset.toml"), "--steps", "3", "--layers", "1"});
+  EXPECT_EQ(result["step"], 3);
+}
+
+TEST_F(TrainOptions, OfEveryPresetAreKnown) {
+  const finished list = qkv_program({"train", "--list-presets"});
+  ASSERT_EQ(list.code, 0) << list.err;
+  long presets = 0;
+  std::istringstream lines(list.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == ' ') continue;
+    ++presets;
+    const std::string name = line.substr(0, line.find(' '));
+    const bool translation = line.find("--source") != std::string::npos;
+    std::vector<std::string> arguments{"train", "--preset", name, "--out", in_folder("any"), "--dump-config"};
+    for (const std::string& data : translation ? std::vector<std::string>{"--source", text(), "--target", text()}
+                                               : std::vector<std::string>{"--text", text()})
+      arguments.push_back(data);
+    const finished dumped = qkv_program(arguments);
+    EXPECT_EQ(dumped.code, 0) << name << ": " << dumped.err;
+    EXPECT_THAT(dumped.out, HasSubstr("train.layers=")) << name;
+  }
+  EXPECT_GE(presets, 6);
+}
+
+TEST_F(TrainOptions, OfAPresetGiveWayToAnotherWayToSayTheSame) {
+  const std::vector<std::string> given{"train", "--source", text(), "--target", text(), "--out", in_folder("p"),
+                                       "--preset", "multi30k-de-en", "--steps", "5", "--dump-config"};
+  const finished dumped = qkv_program(given);
+  EXPECT_THAT(dumped.out, AllOf(HasSubstr("train.steps=5"), Not(HasSubstr("epochs")), HasSubstr("batch-tokens=3000")));
+  expect_refusal({"train", "--text", text(), "--out", in_folder("p"), "--preset", "multi30k-de-en"},
+                 "--preset: expected --source, which multi30k-de-en is for");
+  expect_refusal({"train", "--text", text(), "--out", in_folder("p"), "--preset", "huge"},
+                 "--preset: expected one of those that --list-presets shows; found huge");
+}
+
+TEST_F(TrainOptions, ComeFromTheEnvironmentWhereTheyAreNotGiven) {
+  auto arguments = training(text(), in_folder("environment"), {"--dump-config"});
+  EXPECT_THAT(with_variable("QKV_TRAIN_LEARNING_RATE", "0.25", arguments).out, HasSubstr("train.learning-rate=0.25"));
+  arguments.insert(arguments.end(), {"--learning-rate", "0.5"});
+  EXPECT_THAT(with_variable("QKV_TRAIN_LEARNING_RATE", "0.25", arguments).out, HasSubstr("train.learning-rate=0.5"));
+  const finished wrong = with_variable("QKV_TRAIN_STEPS", "none", training(text(), in_folder("environment")));
+  EXPECT_EQ(wrong.code, 2) << wrong.err;
+  EXPECT_THAT(qkv_program({"train", "--help"}).out,
+              AllOf(HasSubstr("QKV_TRAIN_LEARNING_RATE"), Not(HasSubstr("(Env:"))));
+}
+
+TEST_F(TrainOptions, ChooseTheOptimiserAndLessMemory) {
+  for (const char* name : {"adam", "sgd", "muon"}) {
+    const auto out = in_folder(std::string("by_") + name);
+    const auto half = training(text(), out, {"--optimiser", name, "--steps", "4", "-q"});
+    ASSERT_EQ(qkv_program(half).code, 0);
+    EXPECT_EQ(json_of({"train", "--text", text(), "--out", out, "--resume", "--steps", "8"})["step"], 8);
+    const auto whole = in_folder(std::string("whole_") + name);
+    ASSERT_EQ(qkv_program(training(text(), whole, {"--optimiser", name, "--steps", "8", "--warm-up", "100", "-q",
+                                                   "--recompute"}))
+                  .code,
+              0);
+  }
+  expect_refusal(training(text(), in_folder("no"), {"--optimiser", "lion"}), "--optimiser");
+}
+
+}  // namespace
+}  // namespace qkv
