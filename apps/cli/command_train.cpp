@@ -65,10 +65,10 @@ const std::map<std::string, not_finite_kind> ways_on{{"stop", not_finite_kind::s
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
-  group->add_option("--field", flags.field,
-                    "Of --text, a file of JSON objects, one a line: their field that is the text");
   group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing")
       ->needs(text);
+  group->add_option("--field", flags.field,
+                    "Of --text, a file of JSON objects, one a line: their field that is the text");
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
   CLI::Option* target = group->add_option("--target", flags.target, "Their translations, line by line");
   source->needs(target)->excludes(text);
@@ -85,11 +85,10 @@ void add_data(CLI::App& command, train_flags& flags) {
           ->needs(source);
   validation_source->needs(
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
-  group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
   group->add_option("--labelled", flags.labelled, "Texts to tell apart, a line each: the class, a tab, the text")
       ->excludes(text)
-      ->excludes(source)
-      ->excludes(pairs);
+      ->excludes(source);
+  group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
@@ -312,8 +311,8 @@ void train(const train_flags& flags, const output_options& output) {
   if (flags.run.out.empty() && !flags.run.dry_run)
     throw usage_error("--out: expected a folder for the run; found none");
   const bool translations = !flags.source.empty() || !flags.pairs.empty();
-  const bool files = !flags.text.empty() || translations || !flags.labelled.empty() || !flags.images.empty() ||
-                     !flags.sounds.empty();
+  const bool files = !flags.text.empty() || translations || !flags.images.empty() || !flags.sounds.empty() ||
+                     !flags.labelled.empty();
   if (!flags.task.empty() && files)
     throw usage_error("--task: expected no files, because its examples are made up; found a file to learn from");
   if (!flags.task.empty()) return train_task(flags, output);
@@ -339,6 +338,7 @@ void add_train(CLI::App& program) {
                   "  qkv train --text FILE --masked --out masked\n"
                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
                   "  qkv train --images FOLDER --out pictures\n"
+                  "  qkv train --text FILE --masked --out masked\n"
                   "  qkv train --task addition --out sum");
   command.formatter(std::make_shared<formatter_without_variables>());
   command.get_formatter()->column_width(34);

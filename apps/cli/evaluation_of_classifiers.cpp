@@ -116,24 +116,34 @@ lessons examples_for(const evaluate_flags& flags, const classifier_senses& sense
   return all;
 }
 
-/// The test's examples, and where everything is asked for those to learn from and to validate on too.
+/// Adds another score of so many examples to one of so many.
+void add(classification_score& score, long count, const classification_score& more, long more_count) {
+  const double share = double(count) / double(count + more_count);
+  score.loss = share * score.loss + (1 - share) * more.loss;
+  score.accuracy = share * score.accuracy + (1 - share) * more.accuracy;
+  const auto sums = score.confusion.values<std::int32_t>(), others = more.confusion.values<std::int32_t>();
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += others[i];
+}
+
+/// The examples to test on, and where everything is asked for those to validate on and to learn from too.
 classification_score total(const classifier& c, const lessons& all, bool everything, const output_options& output) {
   std::vector<const labelled_examples*> parts{all.test.get()};
   if (everything) parts.insert(parts.end(), {all.validate.get(), all.learn.get()});
   long count = 0, done_before = 0;
   for (const labelled_examples* part : parts) count += part->size();
   counted_work progress(output, count, "examples");
-  classification_score sum;
+  classification_score score;
   for (const labelled_examples* part : parts) {
-    const classification_score score = tested(c.model, *part, 0, [&](long done) { progress.show(done_before + done); });
-    const double share = double(part->size()) / double(count);
-    sum.loss += share * score.loss, sum.accuracy += share * score.accuracy;
-    if (sum.confusion.empty()) sum.confusion = tensor(score.confusion.shape(), dtype::int32);
-    const auto sums = sum.confusion.values<std::int32_t>(), own = score.confusion.values<std::int32_t>();
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += own[i];
+    if (part->size() == 0) continue;
+    const auto show = [&](long done) { progress.show(done_before + done); };
+    const classification_score own = tested(c.model, *part, 0, show);
+    if (done_before == 0)
+      score = own;
+    else
+      add(score, done_before, own, part->size());
     done_before += part->size();
   }
-  return sum;
+  return score;
 }
 
 }  // namespace

@@ -36,9 +36,7 @@ lessons read_lessons(const train_flags& flags, const classifier_senses* as) {
     text_table texts = read_text_table(flags, as && as->text ? &*as->text : nullptr);
     all.senses.classes = std::move(texts.classes);
     all.senses.text = std::move(texts.tokens);
-    divided_examples divided = with_some_kept_apart(std::move(texts.learn));
-    all.learn = std::move(divided.learn), all.validate = std::move(divided.validate);
-    all.test = std::move(texts.test);
+    all.learn = std::move(texts.learn), all.validate = std::move(texts.validate), all.test = std::move(texts.test);
     all.tokens = texts.longest + 1;
   }
   const bool see = !flags.images.empty(), hear = !flags.sounds.empty();

@@ -82,7 +82,9 @@ text_table read_text_table(const train_flags& flags, const tokenizer* as) {
   }
   if (test.empty())
     refuse_file(flags.labelled, "ten texts of a class or more, of which every tenth is held out", "fewer");
-  all.learn = std::make_unique<labelled_texts>(std::move(learn), std::move(learn_targets));
+  divided_examples divided =
+      with_some_kept_apart(std::make_shared<labelled_texts>(std::move(learn), std::move(learn_targets)));
+  all.learn = std::move(divided.learn), all.validate = std::move(divided.validate);
   all.test = std::make_unique<labelled_texts>(std::move(test), std::move(test_targets));
   return all;
 }

@@ -22,14 +22,15 @@ const std::vector<belonging>& belongings() {
       {{"--mixer", "--taps", "--window", "--positions", "--position-range", "--key-heads", "--shared-projections",
         "--query-context", "--adapted-keys"},
        {"--text", "--task"}},
-      {{"--field", "--masked"}, {"--text"}},
+      {{"--field"}, {"--text"}},
+      {{"--masked"}, {"--text"}},
       {{"--tokens", "--vocabulary", "--lower-case"}, {"--text", "--source", "--pairs", "--labelled"}},
       {{"--separate-vocabularies"}, {"--source", "--pairs"}},
       {{"--batch-tokens", "--alignment", "--cell"}, {"--source", "--pairs", "--task"}},
       {{"--source-field", "--target-field"}, {"--pairs"}},
       {{"--skip-bad-lines"}, {"--source", "--pairs", "--field"}},
       {{"--context"}, {"--text", "--source", "--pairs", "--labelled", "--task"}},
-      {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds", "--labelled", "--task"}},
+      {{"--label-smoothing"}, {"--source", "--pairs", "--labelled", "--images", "--sounds", "--task"}},
       {{"--picture-size", "--patch", "--flip"}, {"--images"}},
       {{"--classes"}, {"--images", "--sounds", "--labelled"}}};
   return all;

@@ -35,15 +35,15 @@ struct train_flags {
   std::optional<long> task_length;
   // A text to continue.
   std::string text;
-  std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
   bool masked = false;  ///< to fill its holes instead
+  std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
   decoder_config language_model;  ///< what it is made of, beside its sizes
   bool positions_given = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
+  std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
   std::string pairs, validation_pairs;  ///< both in one file
   std::string source_field = "source", target_field = "target";
-  std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
   long vocabulary = 6000;
   bool separate_vocabularies = false, lower_case = false;
   bool skip_bad_lines = false;

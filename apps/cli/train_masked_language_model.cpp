@@ -1,6 +1,7 @@
 // qkv train --text --masked: a small model learns to fill the holes of a text.
 #include <fmt/format.h>
 
+#include "apps/cli/json_lines.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/masked_text_filling.h"
 #include "apps/cli/model_file.h"
@@ -57,7 +58,8 @@ std::string sample_of(const masked_model& m, const std::vector<std::int32_t>& to
 }  // namespace
 
 void train_masked_language_model(const train_flags& flags, const output_options& output) {
-  const std::string text = read_text(flags.text);
+  const std::string text =
+      flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
   training_run run(flags.run, output);
   masked_model m = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = m.tokens.encode(text);
