@@ -335,7 +335,6 @@ void add_train(CLI::App& program) {
       add_command(program, "train",
                   "Train a small model on a text, on translations, on pictures or sounds, on a made-up task; Ctrl-C saves",
                   "qkv train --text FILE --out mine --seconds 600\n"
-                  "  qkv train --text FILE --masked --out masked\n"
                   "  qkv train --source train.de --target train.en --out de-en --epochs 20\n"
                   "  qkv train --images FOLDER --out pictures\n"
                   "  qkv train --text FILE --masked --out masked\n"
