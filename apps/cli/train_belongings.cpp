@@ -30,7 +30,7 @@ const std::vector<belonging>& belongings() {
       {{"--source-field", "--target-field"}, {"--pairs"}},
       {{"--skip-bad-lines"}, {"--source", "--pairs", "--field"}},
       {{"--context"}, {"--text", "--source", "--pairs", "--labelled", "--task"}},
-      {{"--label-smoothing"}, {"--source", "--pairs", "--labelled", "--images", "--sounds", "--task"}},
+      {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds", "--labelled", "--task"}},
       {{"--picture-size", "--patch", "--flip"}, {"--images"}},
       {{"--classes"}, {"--images", "--sounds"}}};
   return all;
