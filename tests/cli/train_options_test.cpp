@@ -37,6 +37,7 @@ TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
   expect_refused(of_text, {"--label-smoothing", "0.1"}, "--label-smoothing: expected --source or --pairs or --images");
   expect_refused(of_text, {"--skip-bad-lines"}, "--skip-bad-lines: expected --source or --pairs or --field");
   const std::vector<std::string> pictures{"train", "--images", in_folder("none"), "--out", in_folder("never")};
+  expect_refused(pictures, {"--tokens", "words"}, "--tokens: expected --text or --source or --pairs or --labelled");
   expect_refused(pictures, {"--batch-tokens", "100"}, "--batch-tokens: expected --source or --pairs or --task");
   expect_refused(pictures, {"--context", "100"}, "--context: expected --text or --source");
   EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
