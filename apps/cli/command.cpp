@@ -38,10 +38,14 @@ look output_options::look_of(std::FILE* stream) const {
   return look_of_terminal(stream);
 }
 
-const std::string& checked_text(const std::string& option, const std::string& text) {
+void check_text(const std::string& option, std::string_view text) {
   if (text.empty()) throw usage_error(option + ": expected a text; found none");
   if (const auto valid = valid_utf8_length(text); valid < text.size())
     throw usage_error(option + ": expected a text in UTF-8; found another byte at position " + std::to_string(valid));
+}
+
+const std::string& checked_text(const std::string& option, const std::string& text) {
+  check_text(option, text);
   return text;
 }
 

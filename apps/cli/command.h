@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "apps/cli/terminal.h"
 
@@ -33,7 +34,9 @@ struct output_options {
   look look_of(std::FILE* stream) const;
 };
 
-/// The text if it is UTF-8 and not empty; throws usage_error "--text: expected ...; found ...".
+/// Throws usage_error "--text: expected ...; found ..." where a text is empty or not UTF-8.
+void check_text(const std::string& option, std::string_view text);
+/// The text, checked.
 const std::string& checked_text(const std::string& option, const std::string& text);
 
 }  // namespace qkv::cli

@@ -163,7 +163,7 @@ void add_attend(CLI::App& program) {
                   "translations, pictures or sounds")
       ->required();
   CLI::Option* const text =
-      command.add_option("-t,--text,--source", options->text, "The text, no longer than the model's context");
+      command.add_option("text,-t,--text,--source", options->text, "The text, no longer than the model's context");
   command.add_option("--target", options->target, "Of a translator: a translation of the text, in place of its own");
   command.add_option("-i,--image", options->image, "Of a classifier: a picture, PNG or JPEG")->excludes(text);
   command.add_option("-s,--sound", options->sound, "Of a classifier: a sound, WAV or FLAC")->excludes(text);

@@ -11,7 +11,7 @@
 namespace qkv::cli {
 namespace {
 
-void check_characters(const character_vocabulary& vocabulary, const std::string& option, const std::string& text) {
+void check_characters(const character_vocabulary& vocabulary, const std::string& option, std::string_view text) {
   long place = 1;
   for (std::size_t at = 0; at < text.size(); ++place) {
     const std::size_t start = at;
@@ -48,8 +48,8 @@ language_model load_language_model(const std::filesystem::path& path) {
   return {std::move(loaded.model), std::move(tokens), std::move(loaded.facts)};
 }
 
-std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, const std::string& text) {
-  checked_text(option, text);
+std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text) {
+  check_text(option, text);
   if (tokens.characters) check_characters(*tokens.characters, option, text);
   auto encoded = tokens.all.encode(text);
   if (encoded.empty())

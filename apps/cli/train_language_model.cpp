@@ -1,30 +1,55 @@
 // qkv train --text: a small model learns to write like a text.
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "apps/cli/json_lines.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
-#include "qkv/io/text_file.h"
+#include "qkv/io/mapped_text.h"
 #include "qkv/train/language_modelling.h"
 
 namespace qkv::cli {
 namespace {
 
+/// A file that the system reads as it is used, or what its lines of JSON hold.
+class given_text {
+ public:
+  explicit given_text(const train_flags& flags) {
+    if (flags.field.empty())
+      mapped_ = std::make_unique<mapped_text>(flags.text);
+    else
+      held_ = read_field(flags.text, flags.field, flags.skip_bad_lines);
+  }
+  std::string_view view() const { return mapped_ ? mapped_->view() : held_; }
+
+ private:
+  std::unique_ptr<mapped_text> mapped_;
+  std::string held_;
+};
+
+/// What tokens are learned from: the lines that begin within its first 64 MiB.
+std::string beginning_of(std::string_view text) {
+  constexpr std::size_t enough = 64 << 20;
+  return std::string(text.substr(0, text.size() > enough ? text.find('\n', enough) : text.npos));
+}
+
 /// What the text is cut into, as a checkpoint keeps it.
-std::string vocabulary_for(const train_flags& flags, const std::string& text) {
+std::string vocabulary_for(const train_flags& flags, std::string_view text) {
   const std::string& kind = flags.tokens;
   if ((kind.empty() || kind == "characters") && !flags.lower_case) return character_vocabulary(text).to_json();
+  const std::string enough = beginning_of(text);
   return learned_tokenizer({.kind = kind.empty() ? "characters" : kind,
                             .vocabulary = flags.vocabulary,
                             .lower_case = flags.lower_case},
-                           std::span(&text, 1), {})
+                           std::span(&enough, 1), {})
       .to_json();
 }
 
-decoder_beginning fresh(const train_flags& flags, const training_run& run, const std::string& text) {
+decoder_beginning fresh(const train_flags& flags, const training_run& run, std::string_view text) {
   const std::string vocabulary = vocabulary_for(flags, text);
   decoder_config config = flags.language_model;
   flags.sizes.set_shared(config);
@@ -42,7 +67,7 @@ std::string sample_of(const language_model& m, const std::vector<std::int32_t>& 
 
 /// "letter.txt: 6000 characters, 42 different".
 std::string in_words(const std::string& name, const language_model& m, const std::vector<std::int32_t>& tokens,
-                     const std::string& text) {
+                     std::string_view text) {
   if (m.tokens.characters)
     return fmt::format("{}: {} characters, {} different", name, tokens.size(), m.tokens.characters->size());
   return fmt::format("{}: {} tokens ({}), {:.2f} bytes each", name, tokens.size(), m.tokens.all.in_words(),
@@ -52,8 +77,8 @@ std::string in_words(const std::string& name, const language_model& m, const std
 }  // namespace
 
 void train_language_model(const train_flags& flags, const output_options& output) {
-  const std::string text =
-      flags.field.empty() ? read_text(flags.text) : read_field(flags.text, flags.field, flags.skip_bad_lines);
+  const given_text given(flags);
+  const std::string_view text = given.view();
   training_run run(flags.run, output);
   auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.tokens, flags.text, text);

@@ -8,7 +8,6 @@
 #include "qkv/io/labelled_files.h"
 #include "qkv/io/mapped_text.h"
 #include "qkv/io/safetensors.h"
-#include "qkv/io/scratch_file.h"
 #include "qkv/io/sound_file.h"
 #include "qkv/io/text_file.h"
 #include "qkv/io/utf8.h"
