@@ -72,6 +72,10 @@ void check_belongings(const CLI::App& command) {
       if (is_given(command, option) && !missing_for(command, option).empty())
         throw usage_error(fmt::format("{}: expected {}, to whose training it belongs; found {}", option,
                                       joined(some.to, " or "), joined(found, " and ")));
+  if (is_given(command, "--masked"))
+    for (const std::string& option : belongings().front().options)
+      if (is_given(command, option))
+        throw usage_error(option + ": expected a model that writes, without --masked; found --masked");
   if (is_given(command, "--heads") && heads_of_a_recurrent_network(command, "--heads"))
     throw usage_error("--heads: expected a transformer, without --alignment and --cell; found a recurrent network");
 }

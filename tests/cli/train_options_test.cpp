@@ -34,6 +34,7 @@ TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
   expect_refused(of_text, {"--separate-vocabularies"},
                  "--separate-vocabularies: expected --source or --pairs, to whose training it belongs; found --text");
   expect_refused(of_text, {"--flip"}, "--flip: expected --images");
+  expect_refused(of_text, {"--masked", "--mixer", "gru"}, "--mixer: expected a model that writes, without --masked");
   expect_refused(of_text, {"--label-smoothing", "0.1"}, "--label-smoothing: expected --source or --pairs or --images");
   expect_refused(of_text, {"--skip-bad-lines"}, "--skip-bad-lines: expected --source or --pairs or --field");
   const std::vector<std::string> pictures{"train", "--images", in_folder("none"), "--out", in_folder("never")};
