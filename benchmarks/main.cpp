@@ -46,7 +46,7 @@ void run(const options& o, const std::vector<const group*>& wanted) {
 
 int parse_and_run(int count, char** words) {
   CLI::App app{
-      "Measures qkv, beside PyTorch if it is installed; everything in about four minutes.\n"
+      "Measures qkv, beside PyTorch if it is installed; everything in some ten minutes.\n"
       "QKV_ISA=avx2 and QKV_THREADS=1 choose the instruction set and the threads, of both."};
   options o;
   app.add_option("--filter", o.filter, "only rows whose \"table: name\" contains this");

@@ -1,7 +1,5 @@
 #include "qkv/models/graph_network.h"
 
-#include <cmath>
-
 #include "qkv/autograd/elementwise.h"
 #include "qkv/autograd/loss.h"
 #include "qkv/autograd/views.h"

@@ -1,6 +1,5 @@
 #include "qkv/models/recurrent_translator.h"
 
-#include <cmath>
 #include <numeric>
 
 #include "qkv/autograd/loss.h"
