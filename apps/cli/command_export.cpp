@@ -6,6 +6,8 @@
 #include "apps/cli/command.h"
 #include "apps/cli/memory_meter.h"
 #include "qkv/train/checkpoint.h"
+#include "qkv/train/classifier.h"
+#include "qkv/train/masked_model.h"
 #include "qkv/train/run_folder.h"
 #include "qkv/train/translator.h"
 
@@ -26,8 +28,14 @@ void run(const export_options& options, const output_options& output) {
   } else if (format.starts_with("qkv decoder")) {
     const checkpoint c = load_checkpoint(from);
     save_checkpoint(options.out, c.model, c.facts, {}, storage);
+  } else if (format.starts_with("qkv masked")) {
+    const masked_model m = load_masked_model(from);
+    save_masked_model(options.out, m.model, m.tokens, m.facts, {}, storage);
+  } else if (format.starts_with("qkv classifier")) {
+    const classifier c = load_classifier(from);
+    save_classifier(options.out, c.model, c.senses, c.facts, {}, storage);
   } else {
-    refuse_file(from, "a translator or a language model", "\"" + format + "\"");
+    refuse_file(from, "a model that `qkv train` wrote", "\"" + format + "\"");
   }
   if (!output.quiet)
     fmt::print("{}: {}, weights in {}\n", options.out, in_bytes(double(std::filesystem::file_size(options.out))),

@@ -222,10 +222,13 @@ void run(const inspect_options& o, const output_options& output) {
 
 void add_inspect(CLI::App& program) {
   CLI::App& command = add_command(program, "inspect", "Say what is in a model's file or the folder of a training run",
-                                  "qkv inspect models/de-en.safetensors --tensors");
+                                  "qkv inspect models/de-en.safetensors --tensors\n"
+                                  "  qkv inspect --model out/mine");
   const auto options = std::make_shared<inspect_options>();
   const auto output = std::make_shared<output_options>();
-  command.add_option("path", options->path, "A .safetensors file of any program, or the folder of a training run")
+  command
+      .add_option("model,-m,--model", options->path,
+                  "A .safetensors file of any program, or the folder of a training run")
       ->required()
       ->check(file_name());
   command.add_flag("--tensors", options->tensors, "Every tensor: its type, shape and the numbers in it");

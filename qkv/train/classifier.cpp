@@ -60,7 +60,8 @@ classifier_senses senses_in(const model_reader& file) {
 }  // namespace
 
 void save_classifier(const std::filesystem::path& path, const encoder_classifier& model,
-                     const classifier_senses& senses, const training_facts& facts, const named_tensors& state) {
+                     const classifier_senses& senses, const training_facts& facts, const named_tensors& state,
+                     weight_storage storage) {
   check_fit(model.config(), senses);
   write_model(path, format, nn::parameters_of(model),
               {{"config", to_json(model.config())},
@@ -68,7 +69,7 @@ void save_classifier(const std::filesystem::path& path, const encoder_classifier
                {"picture", senses.picture ? to_json(*senses.picture) : ""},
                {"sound", senses.sound ? to_json(*senses.sound) : ""},
                {"tokenizer", senses.text ? senses.text->to_json() : ""}},
-              facts, state);
+              facts, state, storage);
 }
 
 classifier load_classifier(const std::filesystem::path& path) {

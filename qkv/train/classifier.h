@@ -36,7 +36,8 @@ struct classifier {
 
 /// Writes all or nothing.   @throws file_error; shape_error where the senses do not fit the model
 void save_classifier(const std::filesystem::path& path, const encoder_classifier& model,
-                     const classifier_senses& senses, const training_facts& facts, const named_tensors& state = {});
+                     const classifier_senses& senses, const training_facts& facts, const named_tensors& state = {},
+                     weight_storage storage = weight_storage::float32);
 /// @throws file_error  one sentence: the file is missing, cut short, or not a classifier
 classifier load_classifier(const std::filesystem::path& path);
 

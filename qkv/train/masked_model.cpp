@@ -7,6 +7,8 @@ constexpr auto format = "qkv masked language model 1";
 
 // Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
 void check_sizes(const model_reader& file, const encoder_config& c) {
+  if (c.patch_width > 0 || c.frame_width > 0)
+    refuse("masked language model", "a model that reads texts only", "one that reads pictures or sounds");
   file.weight("tokens.weight", {c.vocabulary, c.width});
   file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.down.weight", {c.width, c.hidden_width()});
   if (c.positions == nn::position_kind::learned) return void(file.weight("positions.weight", {c.context, c.width}));
@@ -25,9 +27,9 @@ masking_options masking_for(const tokenizer& tokens) {
 }
 
 void save_masked_model(const std::filesystem::path& path, const masked_language_model& model, const tokenizer& tokens,
-                       const training_facts& facts, const named_tensors& state) {
+                       const training_facts& facts, const named_tensors& state, weight_storage storage) {
   write_model(path, format, nn::parameters_of(model),
-              {{"config", to_json(model.config())}, {"tokenizer", tokens.to_json()}}, facts, state);
+              {{"config", to_json(model.config())}, {"tokenizer", tokens.to_json()}}, facts, state, storage);
 }
 
 masked_model load_masked_model(const std::filesystem::path& path) {

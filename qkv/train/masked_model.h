@@ -24,7 +24,8 @@ masking_options masking_for(const tokenizer& tokens);
 
 /// Writes all or nothing.   @throws file_error
 void save_masked_model(const std::filesystem::path& path, const masked_language_model& model, const tokenizer& tokens,
-                       const training_facts& facts, const named_tensors& state = {});
+                       const training_facts& facts, const named_tensors& state = {},
+                       weight_storage storage = weight_storage::float32);
 /// @throws file_error  one sentence: the file is missing, cut short, or not such a model
 masked_model load_masked_model(const std::filesystem::path& path);
 

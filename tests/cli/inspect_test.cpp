@@ -74,12 +74,17 @@ TEST_F(Inspect, KnowsTheReleasedTranslator) {
   EXPECT_THAT(all["tokens"]["source_tokenizer"].get<std::string>(), HasSubstr("byte-level BPE with 8000 tokens"));
 }
 
+TEST_F(Inspect, TakesTheModelAsOtherCommandsDo) {
+  EXPECT_EQ(json_of({"inspect", "--model", model()}), json_of({"inspect", model()}));
+  EXPECT_EQ(json_of({"inspect", "-m", model_file()})["kind"], "language model, a decoder");
+}
+
 TEST_F(Inspect, SaysWhatIsWrong) {
   std::filesystem::create_directory(in_folder("empty"));
   expect_refusal({"inspect", in_folder("empty")}, "a folder without checkpoints");
   expect_refusal({"inspect", in_folder("missing")}, "missing");
   expect_refusal({"inspect", text()}, "text.txt");
-  expect_refusal({"inspect"}, "path");
+  expect_refusal({"inspect"}, "--model");
 }
 
 }  // namespace
