@@ -24,19 +24,24 @@ void run(const evaluate_flags& flags, const output_options& output) {
   }
   if (format.starts_with("qkv decoder")) {
     expect(!flags.text.empty(), "a language model", "--text FILE");
+    if (flags.seed) throw usage_error("--seed: expected a masked language model; found one that writes on");
     return evaluate_language_model(flags, output);
+  }
+  if (format.starts_with("qkv masked")) {
+    expect(!flags.text.empty(), "a masked language model", "--text FILE");
+    return evaluate_masked_model(flags, output);
   }
   if (format.starts_with("qkv classifier")) {
     expect(!flags.images.empty() || !flags.sounds.empty() || !flags.labelled.empty(), "a classifier",
            "--images FOLDER, --sounds FOLDER or --labelled FILE");
     return evaluate_classifier(flags, output);
   }
-  throw usage_error(
-      fmt::format("--model: expected a language model, a translator or a classifier; found \"{}\"", format));
+  throw usage_error(fmt::format("--model: expected a model that `qkv train` wrote; found \"{}\"", format));
 }
 
 void add_data(CLI::App& command, evaluate_flags& flags) {
-  CLI::Option* text = command.add_option("--text", flags.text, "A text in UTF-8, for a language model");
+  CLI::Option* text =
+      command.add_option("--text", flags.text, "A text in UTF-8, for a language model, masked or not");
   command.add_flag("--held-out", flags.held_out, "Only the text's last tenth, which `qkv train` validates on")
       ->needs(text);
   command
@@ -44,6 +49,10 @@ void add_data(CLI::App& command, evaluate_flags& flags) {
                   "Tokens from one window of the context to the next; fewer give every token more to look back on; "
                   "none: the context")
       ->check(CLI::Range(1L, 1L << 20))
+      ->needs(text);
+  command
+      .add_option("--seed", flags.seed,
+                  "For a masked language model: which tokens are asked for; none: the seed of its training")
       ->needs(text);
   CLI::Option* source = command.add_option("--source", flags.source, "Texts, one a line, for a translator");
   CLI::Option* target = command.add_option("--target", flags.target, "Their translations, line by line");
@@ -65,6 +74,7 @@ void add_evaluate(CLI::App& program) {
   CLI::App& command = add_command(program, "evaluate", "Say how good a model is: its loss, and how often it is right",
                                   "qkv evaluate --model models/shakespeare.safetensors --text FILE\n"
                                   "  qkv evaluate --model models/de-en.safetensors --source test.de --target test.en\n"
+                                  "  qkv evaluate --model out/masked --text FILE --held-out\n"
                                   "  qkv evaluate --model out/pictures --images FOLDER");
   const auto flags = std::make_shared<evaluate_flags>();
   const auto output = std::make_shared<output_options>();

@@ -1,5 +1,7 @@
 #include "qkv/models/masked_language_model.h"
 
+#include <algorithm>
+
 #include "qkv/autograd/autograd.h"
 
 namespace qkv {
@@ -41,7 +43,7 @@ variable masked_language_model::predictions(const variable& hidden, std::vector<
   return linear(norm_(gelu(layer_(chosen))), encoder_.tokens().weight, bias_);
 }
 
-variable masked_language_model::loss(std::span<const masked_text> texts, const nn::forward_mode& mode) const {
+masked_language_model::questions masked_language_model::questions_of(std::span<const masked_text> texts) const {
   std::vector<encoder_example> examples;
   for (const masked_text& text : texts) {
     if (text.tokens.size() != text.targets.size())
@@ -49,18 +51,36 @@ variable masked_language_model::loss(std::span<const masked_text> texts, const n
              std::to_string(text.targets.size()));
     examples.push_back({.text = text.tokens});
   }
-  const encoder_batch batch = encoder_.join(examples);
+  questions asked{encoder_.join(examples), {}, {}};
   const long before = config().pooling == pooling::class_token;
-  std::vector<std::int32_t> places, targets;
   for (std::size_t b = 0; b < texts.size(); ++b)
     for (std::size_t i = 0; i < texts[b].targets.size(); ++i) {
       if (texts[b].targets[i] == ignored_target) continue;
-      places.push_back(std::int32_t(batch.offsets[b] + before + long(i)));
-      targets.push_back(texts[b].targets[i]);
+      asked.places.push_back(std::int32_t(asked.batch.offsets[b] + before + long(i)));
+      asked.targets.push_back(texts[b].targets[i]);
     }
-  if (targets.empty()) refuse("masked_language_model", "at least one token that is asked for", "none");
-  const long count = long(targets.size());
-  return cross_entropy(predictions(encoder_(batch, mode), std::move(places)), tensor({count}, std::move(targets)));
+  if (asked.targets.empty()) refuse("masked_language_model", "at least one token that is asked for", "none");
+  return asked;
+}
+
+variable masked_language_model::loss(std::span<const masked_text> texts, const nn::forward_mode& mode) const {
+  questions asked = questions_of(texts);
+  const long count = long(asked.targets.size());
+  return cross_entropy(predictions(encoder_(asked.batch, mode), std::move(asked.places)),
+                       tensor({count}, std::move(asked.targets)));
+}
+
+filled_holes masked_language_model::filled(std::span<const masked_text> texts) const {
+  const no_gradient values_only;
+  const questions asked = questions_of(texts);
+  filled_holes all{.asked = long(asked.targets.size())};
+  const tensor logits = predictions(encoder_(asked.batch, {}), asked.places).value();
+  for (long i = 0; i < all.asked; ++i) {
+    const auto row = logits.select(0, i).values<float>();
+    all.right += std::ranges::max_element(row) - row.begin() == asked.targets[std::size_t(i)];
+  }
+  all.loss = double(cross_entropy(logits, tensor({all.asked}, asked.targets)).loss) * double(all.asked);
+  return all;
 }
 
 tensor masked_language_model::logits(std::span<const std::int32_t> tokens) const {

@@ -26,6 +26,13 @@ struct masking_options {
 masked_text masked(std::span<const std::int32_t> tokens, long vocabulary, const masking_options& options,
                    random_stream random, std::uint64_t index);
 
+/// How well holes were filled.
+struct filled_holes {
+  long asked = 0;   ///< tokens that were asked for
+  long right = 0;   ///< of those: the likeliest token was the one that was there
+  double loss = 0;  ///< cross-entropy in nats, summed over what was asked for
+};
+
 class masked_language_model {
  public:
   /// The vocabulary's embedding serves as the last product, with a bias, after a layer of its own (as in BERT's
@@ -41,6 +48,9 @@ class masked_language_model {
   /// @throws shape_error where texts and targets differ in length, or nothing is asked for
   variable loss(std::span<const masked_text> texts, const nn::forward_mode& mode = {}) const;
 
+  /// The same, with how many of the answers are right.  Values only.
+  filled_holes filled(std::span<const masked_text> texts) const;
+
   /// What could stand at each place of a text [T]: [T, V], before softmax.
   tensor logits(std::span<const std::int32_t> tokens) const;
 
@@ -53,7 +63,14 @@ class masked_language_model {
   }
 
  private:
+  /// The tokens that are asked for: where they stand among all tokens of the batch, and what they are.
+  struct questions {
+    encoder_batch batch;
+    std::vector<std::int32_t> places, targets;
+  };
+
   masked_language_model(const encoder_config& config, nn::initialisation init);
+  questions questions_of(std::span<const masked_text> texts) const;
   /// [M, V] for tokens at these places of hidden [1, N, C].
   variable predictions(const variable& hidden, std::vector<std::int32_t> places) const;
 

@@ -23,6 +23,12 @@ void ask_once(std::vector<masked_text>& texts, const masking_options& masking) {
     }
 }
 
+void check_words(std::span<const std::int32_t> text, const masking_options& masking) {
+  if (std::ranges::none_of(text, [&](std::int32_t t) { return t >= masking.first_word; }))
+    refuse("masked_language_modelling", "a text with tokens that may be masked",
+           text.empty() ? "none" : "special tokens only");
+}
+
 long targets_of(const std::vector<masked_text>& texts) {
   long count = 0;
   for (const masked_text& text : texts)
@@ -46,9 +52,7 @@ masked_language_modelling::masked_language_modelling(const masked_language_model
            "a text of which a tenth has at least " + std::to_string(model.config().context + 1) +
                " tokens, one more than the model's context",
            "one of " + std::to_string(text.size()) + " tokens");
-  for (const auto part : {text_.learn, text_.validate})
-    if (std::ranges::none_of(part, [&](std::int32_t t) { return t >= masking.first_word; }))
-      refuse("trainer", "a text with tokens that may be masked", "special tokens only");
+  for (const auto part : {text_.learn, text_.validate}) check_words(part, masking);
 }
 
 std::vector<masked_text> masked_language_modelling::batch_from(std::span<const std::int32_t> text, std::uint64_t order,
@@ -83,6 +87,30 @@ double masked_language_modelling::validation_loss(long batches) const {
 
 double masked_language_modelling::epochs_at(long number) const {
   return double(number * sequences_ * model_.config().context) / double(text_.learn.size());
+}
+
+filled_holes tested(const masked_language_model& model, std::span<const std::int32_t> text,
+                    const masking_options& masking, std::uint64_t seed, const std::function<void(long)>& on_done) {
+  constexpr long at_once = 16;
+  check_words(text, masking);
+  const encoder_config& config = model.config();
+  const long context = config.context - (config.pooling == pooling::class_token), length = long(text.size());
+  filled_holes all;
+  std::vector<masked_text> texts;
+  for (long piece = 0; piece * context < length; ++piece) {
+    const long first = piece * context, end = std::min(first + context, length);
+    texts.push_back(masked(text.subspan(std::size_t(first), std::size_t(end - first)), config.vocabulary, masking,
+                           {seed, streams::masks}, std::uint64_t(piece)));
+    if (end < length && long(texts.size()) < at_once) continue;
+    ask_once(texts, masking);
+    if (std::ranges::any_of(texts, asks)) {
+      const filled_holes more = model.filled(texts);
+      all.asked += more.asked, all.right += more.right, all.loss += more.loss;
+    }
+    if (on_done) on_done(end);
+    texts.clear();
+  }
+  return all;
 }
 
 }  // namespace qkv

@@ -1,12 +1,22 @@
 // Masked language modelling: an encoder learns to say what stands in the holes of a text.  Source: Devlin et al. 2019,
 // section 3.1.
 #pragma once
+#include <functional>
+
 #include "qkv/models/masked_language_model.h"
 #include "qkv/train/data_order.h"
 #include "qkv/train/learning_task.h"
 #include "qkv/train/options.h"
 
 namespace qkv {
+
+/// How a model fills the holes of a whole text: in pieces of its context, end to end, each masked as a pure function of
+/// the seed and its number, and at least one token of every 16 pieces asked for.
+/// @param on_done  is told how many tokens are read; may be empty
+/// @throws shape_error where the text has no token that may be asked for
+filled_holes tested(const masked_language_model& model, std::span<const std::int32_t> text,
+                    const masking_options& masking, std::uint64_t seed,
+                    const std::function<void(long)>& on_done = {});
 
 /// Pieces of the model's context from random places of the text, masked anew each time; the last tenth is for
 /// validation, with masks that are always the same.

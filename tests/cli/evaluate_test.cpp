@@ -58,6 +58,7 @@ TEST_F(Evaluate, SaysWhatIsWrong) {
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("one.txt")}, "expected at least 2 tokens");
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("none.txt")}, "none.txt");
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("missing")}, "missing");
+  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--seed", "1"}, "--seed: expected a masked");
   expect_refusal({"evaluate", "--text", text()}, "--model");
   expect_refusal({"evaluate", "--model", model(), "--source", text()}, "--target");
 }

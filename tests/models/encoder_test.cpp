@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "qkv/attention/statistics.h"
 #include "qkv/base/random.h"
 #include "qkv/models/encoder_classifier.h"
 #include "qkv/models/masked_language_model.h"
@@ -179,6 +180,22 @@ TEST(Encoder, ShowsWhatItsHeadsLookAt) {
   }
 }
 
+TEST(Encoder, TellsWhatItsHeadsLookWithAndWhatAnEvenSpreadIs) {
+  nn::initialisation init(1);
+  const encoder model(small_config(), init);
+  const auto examples = mixed_examples();
+  const encoder_batch batch = model.join({&examples[1], 1});
+  const auto links = model.links(batch);
+  const auto looks = model.looks(batch);
+  ASSERT_EQ(links.size(), 2u);
+  for (std::size_t layer = 0; layer < 2; ++layer)
+    EXPECT_TRUE(std::ranges::equal(model.attention_weights(links[layer]).to_contiguous().values<float>(),
+                                   looks[layer].to_contiguous().values<float>()));
+  const auto even = statistics_with(*model.even_rule(), links[0].queries, links[0].keys, {.top = 0});
+  for (const float entropy : even.entropy.values<float>()) EXPECT_NEAR(entropy, std::log(8), 1e-5);
+  EXPECT_THAT(message_of([&] { model.links(model.join(examples)); }), HasSubstr("one sequence to look at; found 3"));
+}
+
 TEST(Encoder, RefusesWhatItDoesNotRead) {
   auto config = small_config();
   config.vocabulary = 0;
@@ -260,6 +277,27 @@ TEST(MaskedLanguageModel, IsAskedForWhatWasMaskedOnly) {
   EXPECT_NEAR(model.loss(texts).value().item(), std::log(sum) - double(logits.at<float>(2, 6)), 1e-5);
   EXPECT_THAT(message_of([&] { model.loss({{{{1}, {none}}}}); }), HasSubstr("at least one token that is asked for"));
   EXPECT_THAT(message_of([&] { model.loss({{{{1, 2}, {1}}}}); }), HasSubstr("2 targets, one for each token; found 1"));
+}
+
+TEST(MaskedLanguageModel, CountsTheAnswersThatAreRight) {
+  for (const auto pooling : {pooling::class_token, pooling::mean}) {
+    auto config = bert();
+    config.pooling = pooling;
+    const masked_language_model model(config, 1);
+    enlarge(model, 0.7f);
+    const std::int32_t none = ignored_target;
+    const std::vector<std::int32_t> tokens{4, 5, 0, 7};
+    const tensor logits = model.logits(tokens);
+    const auto row = logits.select(0, 2).values<float>();
+    const auto best = std::int32_t(std::ranges::max_element(row) - row.begin());
+    const std::vector<masked_text> texts{{tokens, {none, none, best, none}},
+                                         {tokens, {none, none, (best + 1) % 11, none}}};
+    const filled_holes holes = model.filled(texts);
+    EXPECT_EQ(holes.asked, 2);
+    EXPECT_EQ(holes.right, 1);
+    EXPECT_NEAR(holes.loss / 2, model.loss(texts).value().item(), 1e-6);
+    EXPECT_THAT(message_of([&] { model.filled({{{{1}, {none}}}}); }), HasSubstr("at least one token"));
+  }
 }
 
 TEST(Masked, FollowsItsShares) {
