@@ -1,4 +1,4 @@
-// qkv attend, of a classifier: what in a picture or a sound it looks at for its answer.
+// qkv attend, of a classifier of pictures or sounds: what in a picture or a sound it looks at for its answer.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,8 +7,6 @@
 #include "apps/cli/prompt_weights.h"
 #include "apps/cli/sense_picture.h"
 #include "qkv/io/image_file.h"
-#include "qkv/train/classifier.h"
-#include "qkv/train/run_folder.h"
 
 namespace qkv::cli {
 namespace {
@@ -154,8 +152,7 @@ void save_pictures(const attend_options& o, const seen_and_heard& result, const 
 
 }  // namespace
 
-void attend_classifier(const attend_options& o, const output_options& output) {
-  const classifier c = load_classifier(model_file_at(o.model));
+void attend_classifier(const classifier& c, const attend_options& o, const output_options& output) {
   const encoder_config& config = c.model.config();
   const head_choice choice{chosen("--layer", o.layer, config.layers), chosen("--head", o.head, config.heads)};
   const seen_and_heard result = look_at(o, c);

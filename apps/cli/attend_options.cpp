@@ -43,6 +43,7 @@ nlohmann::ordered_json as_json(const head_statistics& s) {
   if (!s.two_texts)
     all.update({{"itself", s.itself},
                 {"previous", s.previous},
+                {"next", s.next},
                 {"first", s.first},
                 {"same", s.alike},
                 {"induction", s.induction}});

@@ -4,6 +4,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
+#include "qkv/train/classifier.h"
 
 namespace qkv::cli {
 
@@ -19,7 +20,7 @@ struct attend_options {
 /// How the decoder of a translator looks at the text.
 void attend_translator(const attend_options& options, const output_options& output);
 /// What a classifier of pictures or sounds looks at in one.
-void attend_classifier(const attend_options& options, const output_options& output);
+void attend_classifier(const classifier& c, const attend_options& options, const output_options& output);
 
 /// Says now, and not after the work, that one of the files cannot be written.
 void check_files_can_be_written(const attend_options& options);

@@ -36,8 +36,9 @@ row_statistics row_of(const attention_map& map, long layer, long head, long quer
     sum.entropy -= w * std::log(w);
     sum.itself += s == own ? w : 0;
     sum.previous += s == own - 1 ? w : 0;
+    sum.next += s == own + 1 ? w : 0;
     sum.first += s == 0 ? w : 0;
-    sum.alike += s != own && map.keys[std::size_t(s)] == map.queries[std::size_t(query)] ? w : 0;
+    sum.alike += s < own && map.keys[std::size_t(s)] == map.queries[std::size_t(query)] ? w : 0;
     sum.induction +=
         s > 0 && s <= own && s - 1 != own && map.keys[std::size_t(s - 1)] == map.queries[std::size_t(query)] ? w : 0;
     sum.strongest = std::max(sum.strongest, w);
@@ -67,9 +68,9 @@ void find_favourite(const attention_map& map, long layer, long head, head_statis
 
 // What is a mean over queries.
 constexpr double head_statistics::*means[] = {
-    &head_statistics::entropy,  &head_statistics::evenness,  &head_statistics::itself,
-    &head_statistics::previous, &head_statistics::first,     &head_statistics::distance,
-    &head_statistics::alike,    &head_statistics::induction, &head_statistics::strongest};
+    &head_statistics::entropy,   &head_statistics::evenness, &head_statistics::itself,   &head_statistics::previous,
+    &head_statistics::next,      &head_statistics::first,    &head_statistics::distance, &head_statistics::alike,
+    &head_statistics::induction, &head_statistics::strongest};
 
 }  // namespace
 
@@ -136,6 +137,7 @@ std::string kind_of(const head_statistics& s, look how) {
   if (s.two_texts) return kind_of_two_texts(s, how);
   if (s.itself >= 0.5) return "itself";
   if (s.previous >= 0.5) return "previous token";
+  if (s.next >= 0.5) return "next token";
   if (s.first >= 0.5) return "first token";
   if (s.induction >= 0.35 && s.induction > s.alike) return "induction";
   if (s.alike >= 0.35) return "same token before";
@@ -151,6 +153,7 @@ std::string in_words(const head_statistics& s, look how) {
   static const std::map<std::string, std::string> sentences{
       {"itself", "Keeps mostly to the token itself"},
       {"previous token", "Looks mostly at the previous token"},
+      {"next token", "Looks mostly at the next token"},
       {"first token", "Rests mostly on the first token"},
       {"same token before", "Finds the same token earlier in the text"},
       {"induction", "Looks at what followed the same token earlier in the text"},

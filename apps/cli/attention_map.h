@@ -35,6 +35,7 @@ struct head_statistics {
   double evenness = 0;    ///< entropy by the greatest possible, log of the number of tokens seen: 1 is a plain mean
   double itself = 0;      ///< weight on the query's own place
   double previous = 0;    ///< weight on the token before it
+  double next = 0;        ///< weight on the token after it, where a model sees both sides
   double first = 0;       ///< weight on the first token of the text
   double distance = 0;    ///< tokens between the query and what it looks at
   double nearness = 1;    ///< that distance by the distance of an even spread

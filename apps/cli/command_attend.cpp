@@ -9,47 +9,22 @@
 #include "apps/cli/attend_options.h"
 #include "apps/cli/command.h"
 #include "apps/cli/head_table.h"
-#include "apps/cli/model_file.h"
 #include "apps/cli/prompt_weights.h"
-#include "apps/cli/spoken_text.h"
+#include "apps/cli/seen_text.h"
 #include "apps/cli/terminal_picture.h"
-#include "qkv/io/text_file.h"
-#include "qkv/io/utf8.h"
 #include "qkv/train/run_folder.h"
 #include "qkv/train/translator.h"
 
 namespace qkv::cli {
 namespace {
 
-// The text that was given, or of one from a file, which is as long as it is, as much as the model can read.
-std::vector<std::int32_t> tokens_of(const language_model& m, const attend_options& options) {
-  const long context = m.model.config().context;
-  if (options.text_file.empty()) {
-    const auto tokens = encode(m.tokens, "--text", options.text);
-    if (long(tokens.size()) > context)
-      throw usage_error(fmt::format("--text: expected at most {} tokens, the context of this model; found {}", context,
-                                    tokens.size()));
-    return tokens;
-  }
-  // A token holds few characters: no more of the file is looked at than the context may need.
-  const long characters = m.tokens.characters ? context : 64 * context;
-  std::string text = read_text(options.text_file);
-  std::size_t end = 0;
-  for (long n = 0; n < characters && end < text.size(); ++n) next_code_point(text, end);
-  text.resize(end);
-  auto tokens = encode(m.tokens, "--text-file", text);
-  tokens.resize(std::min(tokens.size(), std::size_t(context)));
-  return tokens;
-}
-
-attention_map map_of(const language_model& m, const std::vector<std::int32_t>& tokens) {
-  const auto T = long(tokens.size());
-  const auto links = m.model.links(tensor({1, T}, tokens));
+attention_map map_of(const seen_text& seen) {
+  const auto T = long(seen.tokens.size());
   attention_map map;
-  map.keys = map.queries = pieces_of(m.tokens.all, tokens);
-  map.weights = tensor({long(links.size()), m.model.config().heads, T, T});
-  for (std::size_t layer = 0; layer < links.size(); ++layer)
-    map.weights.select(0, long(layer)).copy_from(m.model.attention_weights(links[layer]).select(0, 0));
+  map.keys = map.queries = seen.labels;
+  map.weights = tensor({seen.layers(), seen.heads(), T, T});
+  for (long layer = 0; layer < seen.layers(); ++layer)
+    map.weights.select(0, layer).copy_from(seen.weights_of(seen.links.layers[std::size_t(layer)]).select(0, 0));
   for (const float w : map.weights.values<float>())
     if (!std::isfinite(w))
       throw std::runtime_error("attend: expected weights that are numbers; found NaN in this model");
@@ -92,59 +67,83 @@ std::vector<long> chosen_of(const std::optional<long>& one, long count) {
   return all;
 }
 
-void tell_in_numbers(const attend_options& options, const output_options& output, const language_model& m,
-                     const std::vector<std::int32_t>& tokens) {
-  const decoder_config& config = m.model.config();
-  const auto T = long(tokens.size());
-  const auto layers = chosen_of(chosen("--layer", options.layer, config.layers), config.layers),
-             heads = chosen_of(chosen("--head", options.head, config.heads), config.heads);
-  const long token = chosen("--token", options.token, T).value_or(T - 1);
-  const auto labels = pieces_of(m.tokens.all, tokens);
-  const auto links = m.model.links(tensor({1, T}, tokens));
+/// The answer of a model that gives one, and the tokens.
+nlohmann::ordered_json as_json(const seen_text& seen) {
+  nlohmann::ordered_json all;
+  if (seen.answer) all = {{"class", seen.answer->name}, {"probability", seen.answer->probability}};
+  all["tokens"] = seen.labels;
+  return all;
+}
+
+std::string answer_in_words(const seen_text& seen, look how) {
+  if (!seen.answer) return "";
+  return fmt::format("{} ({:.0f}%)\n\n", visible(seen.answer->name, how), 100 * seen.answer->probability);
+}
+
+void tell_in_numbers(const attend_options& options, const output_options& output, const seen_text& seen) {
+  const auto layers = chosen_of(chosen("--layer", options.layer, seen.layers()), seen.layers()),
+             heads = chosen_of(chosen("--head", options.head, seen.heads()), seen.heads());
+  const long token = chosen("--token", options.token, long(seen.tokens.size())).value_or(seen.looking);
   const look how = output.look_of(stdout);
-  nlohmann::ordered_json all{{"tokens", labels}};
-  std::string text;
+  nlohmann::ordered_json all = as_json(seen);
+  std::string text = output.quiet ? "" : answer_in_words(seen, how);
   if (options.heads) {
-    const head_table table = head_table_of(m.model, links, tokens, labels);
-    text += table_of_heads(table, layers, heads, how) + (output.quiet ? "" : columns_in_words());
+    const head_table table = head_table_of(seen.links, seen.tokens, seen.labels);
+    text += table_of_heads(table, layers, heads, how) + (output.quiet ? "" : columns_in_words(seen.links.sees));
     all["heads"] = as_json(table, layers, heads), all["even"] = as_json(table.even);
   }
   if (options.rollout) {
-    const auto shares = rollout_of(links, token);
-    text += (text.empty() ? "" : "\n") + picture_of_rollout(shares, labels, token, how);
+    const auto shares = rollout_of(seen.links, token);
+    text += (options.heads ? "\n" : "") + picture_of_rollout(shares, seen.labels, token, how);
     all["rollout"] = {{"token", token + 1}, {"shares", shares}};
   }
   fmt::print("{}", output.json ? all.dump() + "\n" : text);
 }
 
-void draw(const attend_options& options, const output_options& output, const language_model& m,
-          const std::vector<std::int32_t>& tokens) {
-  const attention_map map = map_of(m, tokens);
+void draw(const attend_options& options, const output_options& output, const seen_text& seen) {
+  const attention_map map = map_of(seen);
+  const auto count = long(seen.tokens.size());
   const head_choice choice{chosen("--layer", options.layer, map.layers()), chosen("--head", options.head, map.heads())};
-  const long token = chosen("--token", options.token, long(tokens.size())).value_or(long(tokens.size()) - 1);
+  const long token = chosen("--token", options.token, count).value_or(seen.looking);
   const bool speaks = !output.json && !output.quiet;
-  if (speaks) print_picture(map, choice, token, output.look_of(stdout));
-  const std::string facts = fmt::format("{}: {}; {} tokens", std::filesystem::path(options.model).filename().string(),
-                                        in_words(m.model), tokens.size());
+  const look how = output.look_of(stdout);
+  if (speaks) {
+    fmt::print("{}", answer_in_words(seen, how));
+    print_picture(map, choice, token, how);
+  }
+  const std::string facts =
+      fmt::format("{}: {}; {} tokens", std::filesystem::path(options.model).filename().string(), seen.model, count);
   save_pictures(options, map, choice, facts, speaks);
-  if (output.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"tokens", map.keys}, {"heads", heads_as_json(map, choice)}}.dump());
+  if (!output.json) return;
+  nlohmann::ordered_json all = as_json(seen);
+  all["heads"] = heads_as_json(map, choice);
+  fmt::print("{}\n", all.dump());
+}
+
+void show(const attend_options& options, const output_options& output, const seen_text& seen) {
+  options.heads || options.rollout ? tell_in_numbers(options, output, seen) : draw(options, output, seen);
 }
 
 void run(const attend_options& options, const output_options& output) {
   check_files_can_be_written(options);
-  const std::string format = model_reader(model_file_at(options.model)).format();
-  if (format.starts_with("qkv classifier")) return attend_classifier(options, output);
-  if (!options.image.empty() || !options.sound.empty())
+  const auto file = model_file_at(options.model);
+  const std::string format = model_reader(file).format();
+  const bool classifies = format.starts_with("qkv classifier");
+  const bool seen_or_heard = !(options.image + options.sound).empty();
+  if (seen_or_heard && !classifies)
     throw usage_error("--image and --sound: expected a classifier; found \"" + format + "\"");
   if (is_translator(format)) return attend_translator(options, output);
+  if (classifies) {
+    const classifier c = load_classifier(file);
+    if (!c.senses.text) return attend_classifier(c, options, output);
+    if (seen_or_heard)
+      throw usage_error("--image and --sound: expected --text for a classifier of texts; found another file");
+    if (!options.target.empty()) throw usage_error("--target: expected a translator; found a classifier");
+    return show(options, output, seen_by_classifier(options, c));
+  }
   if (!options.target.empty()) throw usage_error("--target: expected a translator; found \"" + format + "\"");
-  const language_model m = load_language_model(options.model);
-  const auto tokens = tokens_of(m, options);
-  if (options.heads || options.rollout)
-    tell_in_numbers(options, output, m, tokens);
-  else
-    draw(options, output, m, tokens);
+  show(options, output,
+       format.starts_with("qkv masked") ? seen_by_masked_model(options) : seen_by_language_model(options));
 }
 
 }  // namespace
@@ -154,16 +153,18 @@ void add_attend(CLI::App& program) {
       program, "attend", "Show what each head of a model looks at, for a text, a picture or a sound of yours",
       "qkv attend --model models/shakespeare.safetensors --text \"To be, or not to be\" --html attention.html\n"
       "  qkv attend --model models/de-en.safetensors --source \"Ein Hund rennt.\" --target \"A dog runs.\"\n"
+      "  qkv attend --model out/masked --text \"Shall I [MASK] thee\"\n"
+      "  qkv attend --model out/topics --text \"the match ended in a draw\" --heads\n"
       "  qkv attend --model out/pictures --image shoe.png --png looked.png");
   const auto options = std::make_shared<attend_options>();
   const auto output = std::make_shared<output_options>();
   command
       .add_option("-m,--model", options->model,
-                  "A model's file, or the folder of its training run: of texts, "
-                  "translations, pictures or sounds")
+                  "A model's file, or the folder of its training run: any kind that `qkv train` writes")
       ->required();
   CLI::Option* const text =
-      command.add_option("text,-t,--text,--source", options->text, "The text, no longer than the model's context");
+      command.add_option("text,-t,--text,--source", options->text,
+                         "The text, no longer than the model's context; [MASK] is a hole of a model that fills holes");
   command.add_option("--target", options->target, "Of a translator: a translation of the text, in place of its own");
   command.add_option("-i,--image", options->image, "Of a classifier: a picture, PNG or JPEG")->excludes(text);
   command.add_option("-s,--sound", options->sound, "Of a classifier: a sound, WAV or FLAC")->excludes(text);
@@ -174,7 +175,9 @@ void add_attend(CLI::App& program) {
   command.add_option("--layer", options->layer, "Only this layer, from 1")->check(CLI::Range(1L, 1L << 20));
   command.add_option("--head", options->head, "Only this head, from 1; with --layer: its whole matrix")
       ->check(CLI::Range(1L, 1L << 20));
-  command.add_option("--token", options->token, "The token that looks, from 1; none: the last")
+  command
+      .add_option("--token", options->token,
+                  "The token that looks, from 1; none: the last, the first hole, or a classifier's class token")
       ->check(CLI::Range(1L, 1L << 20));
   CLI::Option* const heads = command.add_flag("--heads", options->heads,
                                               "A table instead: what every head does, in numbers; for long texts too");

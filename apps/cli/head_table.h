@@ -3,9 +3,19 @@
 #include <cstdint>
 
 #include "apps/cli/attention_map.h"
-#include "qkv/models/decoder.h"
+#include "qkv/nn/multi_head_attention.h"
 
 namespace qkv::cli {
+
+/// What a token sees: itself and those before it, or all of them.
+enum class sight { backwards, both_sides };
+
+/// What the heads of every layer look with and look at over one text.
+struct text_links {
+  std::vector<nn::attention_inputs> layers;
+  std::shared_ptr<const formula> even;  ///< weighs all that a token sees alike
+  sight sees = sight::backwards;
+};
 
 /// L layers   H heads   T tokens
 struct head_table {
@@ -20,18 +30,18 @@ struct head_table {
 };
 
 /// Equal to statistics_of an attention_map within rounding.
-/// @param links  the model's, of `tokens`     @param labels  the tokens as text
+/// @param labels  the tokens as text
 /// Cost: two walks over the links of every head; memory O(T) beyond the inputs.
-head_table head_table_of(const decoder& model, const std::vector<nn::attention_inputs>& links,
-                         const std::vector<std::int32_t>& tokens, const std::vector<std::string>& labels);
+head_table head_table_of(const text_links& links, const std::vector<std::int32_t>& tokens,
+                         const std::vector<std::string>& labels);
 
 /// How much of one token's result comes from each token, through all layers: T shares that sum to one.
-std::vector<float> rollout_of(const std::vector<nn::attention_inputs>& links, long token);
+std::vector<float> rollout_of(const text_links& links, long token);
 
 /// A line for each of these heads, and one for the even spread; and what its columns mean.
 std::string table_of_heads(const head_table& table, const std::vector<long>& layers, const std::vector<long>& heads,
                            look how);
-std::string columns_in_words();
+std::string columns_in_words(sight sees);
 
 /// The tokens with the greatest shares, a bar for each.
 std::string picture_of_rollout(const std::vector<float>& shares, const std::vector<std::string>& labels, long token,

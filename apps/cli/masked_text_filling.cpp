@@ -27,13 +27,17 @@ std::vector<filling> fillings_of(const masked_model& m, const std::vector<std::i
   return fillings;
 }
 
-std::vector<std::int32_t> tokens_with_holes(const masked_model& m, const std::string& text) {
-  std::string prepared = checked_text("text", text);
-  const std::string kind = m.tokens.in_words();
+std::string without_space_before_holes(const tokenizer& tokens, std::string text) {
+  const std::string kind = tokens.in_words();
   const bool spaces_belong_to_words = !kind.starts_with("characters") && !kind.starts_with("bytes");
-  for (std::size_t at = prepared.find(mask_token); at != std::string::npos && spaces_belong_to_words;
-       at = prepared.find(mask_token, at + 1))
-    if (at > 0 && prepared[at - 1] == ' ') prepared.erase(--at, 1);
+  for (std::size_t at = text.find(mask_token); at != std::string::npos && spaces_belong_to_words;
+       at = text.find(mask_token, at + 1))
+    if (at > 0 && text[at - 1] == ' ') text.erase(--at, 1);
+  return text;
+}
+
+std::vector<std::int32_t> tokens_with_holes(const masked_model& m, const std::string& text) {
+  const std::string prepared = without_space_before_holes(m.tokens, checked_text("text", text));
   auto tokens = m.tokens.encode(prepared, markers::as_tokens);
   if (std::ranges::find(tokens, masking_for(m.tokens).mask) == tokens.end())
     throw usage_error("text: expected [MASK] where a token is to be guessed; found none");

@@ -48,10 +48,11 @@ language_model load_language_model(const std::filesystem::path& path) {
   return {std::move(loaded.model), std::move(tokens), std::move(loaded.facts)};
 }
 
-std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text) {
+std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text,
+                                 markers special) {
   check_text(option, text);
   if (tokens.characters) check_characters(*tokens.characters, option, text);
-  auto encoded = tokens.all.encode(text);
+  auto encoded = tokens.all.encode(text, special);
   if (encoded.empty())
     throw usage_error(fmt::format("{}: expected a text of at least one token ({}); found none in \"{}\"", option,
                                   tokens.all.in_words(), visible(text, look::unicode)));

@@ -30,7 +30,8 @@ language_model load_language_model(const std::filesystem::path& path);
 
 /// The tokens of a text, at least one.  Throws usage_error, with the option's name, for a character that the model does
 /// not know.
-std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text);
+std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text,
+                                 markers = markers::as_text);
 
 /// The models that come with the program: a file of the folder models/ where it runs, or above the program's own.
 /// Throws usage_error, which asks for --model, where there is none.

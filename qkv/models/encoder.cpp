@@ -153,15 +153,27 @@ variable encoder::pooled(const variable& hidden, const encoder_batch& batch) con
   return segment_mean(tokens, batch.offsets);
 }
 
-std::vector<tensor> encoder::looks(const encoder_batch& batch) const {
+std::vector<nn::attention_inputs> encoder::links(const encoder_batch& batch) const {
   if (batch.sequences() != 1) refuse("encoder", "one sequence to look at", std::to_string(batch.sequences()));
   const no_gradient values_only;
-  std::vector<tensor> layers;
+  std::vector<nn::attention_inputs> layers;
   variable x = embed(batch, {});
   for (const nn::block& block : blocks_) {
-    layers.push_back(block.mixer.attention()->weights(block.links(x)).select(0, 0));
+    layers.push_back(block.links(x));
     x = block(x, {});
   }
+  return layers;
+}
+
+tensor encoder::attention_weights(const nn::attention_inputs& layer) const {
+  return blocks_.front().mixer.attention()->weights(layer);
+}
+
+std::shared_ptr<const formula> encoder::even_rule() const { return make_formula(uniform); }
+
+std::vector<tensor> encoder::looks(const encoder_batch& batch) const {
+  std::vector<tensor> layers;
+  for (const nn::attention_inputs& layer : links(batch)) layers.push_back(attention_weights(layer).select(0, 0));
   return layers;
 }
 

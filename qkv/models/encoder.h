@@ -52,6 +52,14 @@ class encoder {
   /// The vector of each sequence, as config().pooling has it: [B, C] of hidden [1, N, C].
   variable pooled(const variable& hidden, const encoder_batch& batch) const;
 
+  /// Queries, keys and values of every layer, for a batch of one sequence.   @throws shape_error for several
+  std::vector<nn::attention_inputs> links(const encoder_batch& batch) const;
+  /// How the heads of `layer` weigh: row i of [1, H, N, N] holds what token i looks at, and sums to one.
+  /// Cost: N x N numbers, for looking at; the model itself never makes them.
+  tensor attention_weights(const nn::attention_inputs& layer) const;
+  /// The rule that would weigh all tokens alike, to compare with what links()[layer].parts say, for
+  /// qkv/attention/statistics.h, which answers without N x N numbers.
+  std::shared_ptr<const formula> even_rule() const;
   /// How the heads of every layer look, for a batch of one sequence: [H, N, N], each row summing to one.
   std::vector<tensor> looks(const encoder_batch& batch) const;
 

@@ -7,17 +7,28 @@
 
 #include "qkv/base/memory.h"
 #include "qkv/base/random.h"
+#include "qkv/models/decoder.h"
+#include "qkv/models/encoder.h"
 
 namespace qkv::cli {
 namespace {
 
 using testing::HasSubstr;
 
+template <class Model>
+attention_map map_of(const Model& model, const text_links& links, const std::vector<std::string>& labels) {
+  const auto T = long(labels.size());
+  attention_map all{labels, labels, tensor({long(links.layers.size()), model.config().heads, T, T})};
+  for (std::size_t layer = 0; layer < links.layers.size(); ++layer)
+    all.weights.select(0, long(layer)).copy_from(model.attention_weights(links.layers[layer]).select(0, 0));
+  return all;
+}
+
 struct read_text_of_a_model {
   decoder model;
   std::vector<std::int32_t> tokens;
   std::vector<std::string> labels;
-  std::vector<nn::attention_inputs> links;
+  text_links links;
 
   read_text_of_a_model(decoder_config config, long length) : model(config, 3) {
     // Weights large enough that heads look at something, and small enough that no weight underflows.
@@ -29,16 +40,10 @@ struct read_text_of_a_model {
       tokens.push_back(std::int32_t(stream.below(std::uint64_t(n), std::uint64_t(config.vocabulary))));
       labels.emplace_back(1, char('a' + tokens.back()));
     }
-    links = model.links(tensor({1, length}, tokens));
+    links = {model.links(tensor({1, length}, tokens)), model.even_rule(), sight::backwards};
   }
-  head_table table() const { return head_table_of(model, links, tokens, labels); }
-  attention_map map() const {
-    const auto T = long(tokens.size());
-    attention_map all{labels, labels, tensor({long(links.size()), model.config().heads, T, T})};
-    for (std::size_t layer = 0; layer < links.size(); ++layer)
-      all.weights.select(0, long(layer)).copy_from(model.attention_weights(links[layer]).select(0, 0));
-    return all;
-  }
+  head_table table() const { return head_table_of(links, tokens, labels); }
+  attention_map map() const { return map_of(model, links, labels); }
 };
 
 decoder_config small() {
@@ -51,6 +56,7 @@ void expect_same(const head_statistics& found, const head_statistics& expected) 
                                    {"evenness", &head_statistics::evenness},
                                    {"itself", &head_statistics::itself},
                                    {"previous", &head_statistics::previous},
+                            {"next", &head_statistics::next},
                                    {"first", &head_statistics::first},
                                    {"distance", &head_statistics::distance},
                                    {"nearness", &head_statistics::nearness},
@@ -76,6 +82,35 @@ TEST(HeadTable, AgreesWithTheStatisticsOfEveryWeight) {
         expect_same(table.row(layer, head), statistics_of(map, layer, head));
         EXPECT_EQ(kind_of(table.row(layer, head)), kind_of(statistics_of(map, layer, head)));
       }
+  }
+}
+
+TEST(HeadTable, AgreesWithEveryWeightOfAModelThatSeesBothSides) {
+  for (const long length : {1L, 2L, 3L, 40L}) {
+    SCOPED_TRACE(std::to_string(length) + " tokens");
+    nn::initialisation init(3);
+    const encoder_config config{
+        .vocabulary = 5, .context = 60, .layers = 2, .heads = 4, .width = 32, .pooling = pooling::mean};
+    const encoder model(config, init);
+    model.visit("", [](const std::string&, const variable& v) {
+      for (float& x : v.value().values<float>()) x *= 1.5f;
+    });
+    encoder_example example;
+    std::vector<std::string> labels;
+    for (long n = 0; n < length; ++n) {
+      example.text.push_back(std::int32_t(random_stream{1, 2}.below(std::uint64_t(n), 5)));
+      labels.emplace_back(1, char('a' + example.text.back()));
+    }
+    const text_links links{model.links(model.join({&example, 1})), model.even_rule(), sight::both_sides};
+    const head_table table = head_table_of(links, example.text, labels);
+    const attention_map map = map_of(model, links, labels);
+    for (long layer = 0; layer < 2; ++layer)
+      for (long head = 0; head < 4; ++head) {
+        SCOPED_TRACE("layer " + std::to_string(layer) + " head " + std::to_string(head));
+        expect_same(table.row(layer, head), statistics_of(map, layer, head));
+        EXPECT_EQ(kind_of(table.row(layer, head)), kind_of(statistics_of(map, layer, head)));
+      }
+    EXPECT_NEAR(table.even.entropy, std::log(double(length)), 1e-5);
   }
 }
 
@@ -149,7 +184,8 @@ TEST(HeadTable, OfASingleTokenSaysThatItSeesItself) {
 
 TEST(HeadTable, FitsIntoAHundredColumns) {
   const head_table table = read_text_of_a_model(small(), 40).table();
-  const std::string text = table_of_heads(table, {0, 1}, {0, 1, 2, 3}, look::ascii) + columns_in_words();
+  const std::string text = table_of_heads(table, {0, 1}, {0, 1, 2, 3}, look::ascii) +
+                           columns_in_words(sight::backwards) + columns_in_words(sight::both_sides);
   EXPECT_THAT(text, HasSubstr("\n2.4 "));
   EXPECT_THAT(text, HasSubstr("an even spread"));
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
@@ -165,6 +201,16 @@ TEST(HeadTable, TakesNoMatrixOfTokensByTokens) {
   text.table();
   rollout_of(text.links, T - 1);
   EXPECT_LT(double(memory_in_use().peak - held), double(T) * T * 4 / 8);
+}
+
+TEST(HeadStatistics, SeeAHeadThatLooksAhead) {
+  attention_map map{{"a", "b", "c", "d"}, {"a", "b", "c", "d"}, tensor({1, 1, 4, 4})};
+  for (long t = 0; t < 4; ++t)
+    for (long s = 0; s < 4; ++s) map.weights.at<float>(0, 0, t, s) = s == t + 1 ? 0.7f : t == 3 ? 0.25f : 0.1f;
+  const head_statistics statistics = statistics_of(map, 0, 0);
+  EXPECT_NEAR(statistics.next, 3 * 0.7 / 4, 1e-6);
+  EXPECT_EQ(kind_of(statistics), "next token");
+  EXPECT_THAT(in_words(statistics), HasSubstr("Looks mostly at the next token"));
 }
 
 TEST(HeadStatistics, SeeAnInductionHead) {

@@ -1,10 +1,42 @@
 // qkv train --masked and qkv complete with holes; qkv train --labelled and qkv classify with texts.
+#include <cmath>
+#include <numeric>
+
 #include "tests/cli/program.h"
 
 namespace qkv {
 namespace {
 
 using testing::HasSubstr;
+
+/// The weights of every head: rows that sum to one, each token looking at those after it too.
+void expect_two_sided(const nlohmann::json& all) {
+  const std::size_t count = all["tokens"].size();
+  for (const auto& head : all["heads"]) {
+    ASSERT_EQ(head["weights"].size(), count);
+    for (const std::vector<double> row : head["weights"]) {
+      ASSERT_EQ(row.size(), count);
+      EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), 1, 1e-5);
+      EXPECT_GT(row.front(), 0);
+      EXPECT_GT(row.back(), 0);
+    }
+  }
+}
+
+/// A table of heads says what the weights themselves say.
+void expect_the_same_numbers(const nlohmann::json& drawn, const nlohmann::json& told) {
+  EXPECT_EQ(drawn["tokens"], told["tokens"]);
+  ASSERT_EQ(drawn["heads"].size(), told["heads"].size());
+  for (std::size_t n = 0; n < drawn["heads"].size(); ++n)
+    for (const auto& [name, value] : drawn["heads"][n].items()) {
+      if (name == "weights") continue;
+      if (value.is_number_float())
+        EXPECT_NEAR(told["heads"][n][name].get<double>(), value.get<double>(), 1e-4) << name;
+      else
+        EXPECT_EQ(told["heads"][n][name], value) << name;
+    }
+  EXPECT_NEAR(told["even"]["evenness"].get<double>(), 1, 1e-6);
+}
 
 class Masked : public testing::Test {
  protected:
@@ -46,6 +78,104 @@ TEST_F(Masked, FillsHolesFromBothSides) {
   EXPECT_EQ(two["holes"][1]["next"][0]["text"], "cat");
   const finished shown = qkv_program({"complete", "--model", in_folder("model"), "the [MASK] runs in the park"});
   EXPECT_THAT(shown.out, HasSubstr("what may stand there"));
+}
+
+TEST_F(Masked, IsEvaluatedByTheHolesItFills) {
+  const auto of = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"evaluate", "--model", in_folder("model"), "--text", in_folder("text")});
+    auto all = json_of(more);
+    all.erase("seconds");
+    return all;
+  };
+  const auto held_out = of({"--held-out"}), whole = of({});
+  EXPECT_EQ(held_out, of({"--held-out"})) << "the same holes every time";
+  EXPECT_NE(held_out["loss"], of({"--held-out", "--seed", "5"})["loss"]) << "others for another seed";
+  EXPECT_EQ(held_out["seed"], json_of({"inspect", in_folder("model")})["training"]["seed"]);
+  EXPECT_EQ(whole["kind"], "masked language model");
+  EXPECT_NEAR(whole["asked"].get<double>() / whole["tokens"].get<double>(), 0.15, 0.03);
+  EXPECT_NEAR(held_out["tokens"].get<double>() / whole["tokens"].get<double>(), 0.1, 0.01);
+  EXPECT_NEAR(whole["perplexity"].get<double>(), std::exp(whole["loss"].get<double>()), 1e-9);
+  EXPECT_GT(whole["accuracy"].get<double>(), 0.85);
+  EXPECT_NEAR(held_out["loss"].get<double>(),
+              json_of({"inspect", in_folder("model")})["validation_loss"].get<double>(), 0.2);
+  const finished shown = qkv_program({"evaluate", "--model", in_folder("model"), "--text", in_folder("text")});
+  for (const char* part : {"nats a token that is asked for", "the likeliest token is the one that was there", "--seed"})
+    EXPECT_THAT(shown.out, HasSubstr(part));
+  put_bytes(in_folder("dog"), "dog");
+  EXPECT_EQ(json_of({"evaluate", "--model", in_folder("model"), "--text", in_folder("dog")})["asked"], 1);
+}
+
+TEST_F(Masked, EvaluationSaysWhatIsWrong) {
+  const std::string model = in_folder("model");
+  put_bytes(in_folder("empty"), "");
+  put_bytes(in_folder("strange"), "zebra");
+  expect_refusal({"evaluate", "--model", model}, "expected --text FILE, on which a masked language model is evaluated");
+  expect_refusal({"evaluate", "--model", model, "--images", in_folder(".")}, "expected --text FILE");
+  expect_refusal({"evaluate", "--model", model, "--text", in_folder("missing")}, "missing");
+  expect_refusal({"evaluate", "--model", model, "--text", in_folder("empty")}, "empty");
+  expect_refusal({"evaluate", "--model", model, "--text", in_folder("strange")}, "expected at least one token that");
+  expect_refusal({"evaluate", "--model", model, "--text", in_folder("text"), "--stride", "3"}, "--stride: expected");
+}
+
+TEST_F(Masked, ShowsWhatItsHeadsLookAtOnBothSides) {
+  const std::vector<std::string> ask{"attend", "--model", in_folder("model"), "--text", "dog [MASK] in the park"};
+  const auto more = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), ask.begin(), ask.end());
+    return options;
+  };
+  const auto drawn = json_of(ask);
+  ASSERT_EQ(drawn["tokens"].size(), 5u);
+  EXPECT_EQ(drawn["tokens"][1], "[MASK]");
+  EXPECT_EQ(drawn["heads"].size(), 2u);
+  expect_two_sided(drawn);
+  expect_the_same_numbers(drawn, json_of(more({"--heads"})));
+  EXPECT_THAT(qkv_program(more({"--heads"})).out, HasSubstr("Means over all tokens, which see each other."));
+  const finished shown = qkv_program(more({}));
+  EXPECT_THAT(shown.out, HasSubstr("from the token [MASK] (number 2 of 5)")) << "the hole, where no token is named";
+  EXPECT_THAT(qkv_program(more({"--token", "5"})).out, HasSubstr("park (number 5 of 5)"));
+  EXPECT_THAT(qkv_program(more({"--layer", "1", "--head", "2"})).out, HasSubstr("layer 1 head 2: every row is a"));
+}
+
+TEST_F(Masked, FollowsATokenThroughTheLayersToBothSides) {
+  const auto all = json_of({"attend", "--model", in_folder("model"), "--text", "dog [MASK] in the park", "--rollout"});
+  EXPECT_EQ(all["rollout"]["token"], 2);
+  const std::vector<double> shares = all["rollout"]["shares"];
+  EXPECT_NEAR(std::accumulate(shares.begin(), shares.end(), 0.0), 1, 1e-5);
+  EXPECT_GE(shares[1], 0.5) << "half stays in the one layer";
+  EXPECT_GT(shares[4], 0) << "it looks ahead";
+  const finished shown =
+      qkv_program({"attend", "--model", in_folder("model"), "--text", "dog [MASK] in the park", "--rollout"});
+  EXPECT_EQ(std::count(shown.out.begin(), shown.out.end(), '%'), 5) << "a line for every token";
+}
+
+TEST_F(Masked, ItsWeightsAreDrawn) {
+  const auto page = in_folder("page.html"), svg = in_folder("picture.svg"), png = in_folder("picture.png");
+  const finished done = qkv_program({"attend", "--model", in_folder("model"), "--text", "the [MASK] runs", "--html",
+                                     page, "--svg", svg, "--png", png});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(bytes_of_file(page), HasSubstr("encoder of 1 layers of 2 heads"));
+  EXPECT_THAT(bytes_of_file(svg), HasSubstr("[MASK]"));
+  EXPECT_GT(std::filesystem::file_size(png), 1000u);
+}
+
+TEST_F(Masked, AttentionTakesOneTokenAndTheBeginningOfAFile) {
+  const auto one = json_of({"attend", "--model", in_folder("model"), "--text", "[MASK]"});
+  EXPECT_EQ(one["heads"][0]["weights"][0][0], 1);
+  EXPECT_EQ(json_of({"attend", "--model", in_folder("model"), "--text", "dog", "--heads"})["heads"][0]["kind"],
+            "itself");
+  EXPECT_EQ(json_of({"attend", "--model", in_folder("model"), "--text-file", in_folder("text")})["tokens"].size(), 14u);
+}
+
+TEST_F(Masked, AttentionSaysWhatIsWrong) {
+  const std::string model = in_folder("model");
+  expect_refusal({"attend", "--model", model}, "--text: expected a text; found none");
+  expect_refusal({"attend", "--model", model, "--text", ""}, "--text: expected a text; found none");
+  expect_refusal({"attend", "--model", model, "--text", " "}, "expected a text of at least one token");
+  expect_refusal({"attend", "--model", model, "--text", "a a a a a a a a a a a a a a a"}, "at most 14 tokens");
+  expect_refusal({"attend", "--model", model, "--text", "dog", "--layer", "2"}, "expected 1 to 1; found 2");
+  expect_refusal({"attend", "--model", model, "--text", "dog", "--token", "2"}, "expected 1 to 1; found 2");
+  expect_refusal({"attend", "--model", model, "--text", "dog", "--target", "cat"}, "--target: expected a translator");
+  expect_refusal({"attend", "--model", model, "--image", in_folder("x.png")}, "expected a classifier");
 }
 
 TEST_F(Masked, IsResumedWithTheSameBits) {
@@ -100,6 +230,19 @@ TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   EXPECT_EQ(good["examples"], 80);
   EXPECT_EQ(good["accuracy"], 1);
   EXPECT_EQ(good["confusion"], (std::vector<std::vector<int>>{{40, 0}, {0, 40}}));
+  const auto seen = json_of({"attend", "--model", model, "--text", "a cat and a dog"});
+  EXPECT_EQ(seen["tokens"][0], "[CLS]");
+  EXPECT_EQ(seen["tokens"].size(), 6u);
+  EXPECT_EQ(seen["class"], "pets");
+  const auto answer = json_of({"classify", "--model", model, "a cat and a dog"});
+  EXPECT_NEAR(seen["probability"].get<double>(), answer["probabilities"][0]["probability"].get<double>(), 1e-6);
+  expect_two_sided(seen);
+  expect_the_same_numbers(seen, json_of({"attend", "--model", model, "--text", "a cat and a dog", "--heads"}));
+  const finished shown = qkv_program({"attend", "--model", model, "--text", "a cat and a dog"});
+  EXPECT_THAT(shown.out, testing::StartsWith("pets ("));
+  EXPECT_THAT(shown.out, HasSubstr("from the token [CLS] (number 1 of 6)")) << "from which the answer is read";
+  const auto rolled = json_of({"attend", "--model", model, "--text", "a cat and a dog", "--rollout"});
+  EXPECT_EQ(rolled["rollout"]["token"], 1);
   const auto more =
       json_of({"train", "--labelled", folder / "texts.tsv", "--out", model, "--resume", "--steps", "122"});
   EXPECT_EQ(more["step"], 122);
@@ -107,6 +250,10 @@ TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   expect_refusal({"classify", "--model", model, "--image", folder / "x.png"},
                  "expected a text for a model that reads texts");
   expect_refusal({"evaluate", "--model", model, "--images", folder / "x"}, "expected --labelled");
+  expect_refusal({"attend", "--model", model, "--image", folder / "x.png"}, "expected --text for a classifier of");
+  expect_refusal({"attend", "--model", model, "--text", "a", "--target", "b"}, "--target: expected a translator");
+  expect_refusal({"attend", "--model", model, "--text", ""}, "--text: expected a text; found none");
+  expect_refusal({"attend", "--model", model, "--text", "a a a a a a a a a a a a"}, "expected at most");
 }
 
 TEST(LabelledTexts, BadLinesAreNamed) {

@@ -57,6 +57,8 @@ class Readme(unittest.TestCase):
             for language, line in ("de", "Ein Hund rennt durch den Schnee.\n"), ("en", "A dog runs through the snow.\n"):
                 with open(os.path.join(folder, "FILE." + language), "w", encoding="utf-8") as file:
                     file.write(line * 60)
+            with open(os.path.join(folder, "FILE.tsv"), "w", encoding="utf-8") as file:
+                file.write("summer\tShall I compare thee to a summer's day?\nwinter\tNow is the winter of our discontent\n" * 20)
             for command in commands(house.read("README.md")):
                 words = shlex.split(command)
                 with self.subTest(command):
