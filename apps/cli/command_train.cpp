@@ -167,7 +167,8 @@ CLI::Option* add_choice(CLI::App& command, const char* name, Choice& choice, con
 }
 
 /// What the model is made of, beside its sizes.
-std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, decoder_config& model) {
+std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, train_flags& flags) {
+  decoder_config& model = flags.language_model;
   CLI::App& command = *program.add_option_group("Language models");
   const auto number = CLI::Range(0L, 1L << 20);
   return {
@@ -195,6 +196,8 @@ std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, decoder_config
           ->check(number)
           ->capture_default_str(),
       command.add_flag("--adapted-keys", model.adapted_keys, "Keys adapt to the query, in a second pass"),
+      command.add_flag("--separate-head", flags.separate_head,
+                       "What tells the next token has weights of its own, not the embedding's"),
   };
 }
 
@@ -360,7 +363,7 @@ void add_train(CLI::App& program) {
   auto fixed = add_tokens(command, *flags);
   fixed.push_back(preset_option);
   const auto recurrent = add_recurrent(command, *flags);
-  for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, flags->language_model),
+  for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, *flags),
                      add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
   add_course(command, flags->run, *course);
@@ -378,6 +381,7 @@ void add_train(CLI::App& program) {
     flags->positions_given = command.get_option("--positions")->count() > 0;
     if (flags->run.resume) check_resume_changes_nothing(fixed);
     if (!preset->empty()) apply_preset(command, *preset);
+    flags->language_model.tied_head = !flags->separate_head;
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));
     for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;
     flags->run.seconds_given = flags->run.seconds_given && given->over({}).seconds > 0;

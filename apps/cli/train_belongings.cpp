@@ -20,7 +20,7 @@ struct belonging {
 const std::vector<belonging>& belongings() {
   static const std::vector<belonging> all{
       {{"--mixer", "--taps", "--window", "--positions", "--position-range", "--key-heads", "--shared-projections",
-        "--query-context", "--adapted-keys"},
+        "--query-context", "--adapted-keys", "--separate-head"},
        {"--text", "--task"}},
       {{"--field"}, {"--text"}},
       {{"--masked"}, {"--text"}},
@@ -76,6 +76,9 @@ void check_belongings(const CLI::App& command) {
     for (const std::string& option : belongings().front().options)
       if (is_given(command, option))
         throw usage_error(option + ": expected a model that writes, without --masked; found --masked");
+  if (is_given(command, "--taps") && command.get_option("--mixer")->as<std::string>() != "convolution")
+    throw usage_error("--taps: expected --mixer convolution, whose taps they are; found " +
+                      command.get_option("--mixer")->as<std::string>());
   if (is_given(command, "--heads") && heads_of_a_recurrent_network(command, "--heads"))
     throw usage_error("--heads: expected a transformer, without --alignment and --cell; found a recurrent network");
 }

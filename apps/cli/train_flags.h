@@ -38,7 +38,7 @@ struct train_flags {
   bool masked = false;  ///< to fill its holes instead
   std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
   decoder_config language_model;  ///< what it is made of, beside its sizes
-  bool positions_given = false;
+  bool positions_given = false, separate_head = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations

@@ -65,7 +65,7 @@ void give_to_system(std::byte* block, std::size_t bytes) {
 }
 
 /// A block may serve up to this many classes below its own: sizes that change from step to step, as those of packed
-/// texts, then find what is kept, and no block is more than twice and a quarter of what was asked for.
+/// texts, then find what is kept.
 constexpr std::size_t classes_above = 4;
 
 struct held_block {
@@ -85,16 +85,11 @@ class block_cache {
         return found;
       }
     }
-    std::byte* block = take_from_system(c.bytes);
-    if (!block) {
-      release();
-      block = take_from_system(c.bytes);
-    }
-    if (!block) throw std::bad_alloc();
+    const held_block block = new_block(c);
     const std::lock_guard lock(mutex_);
     ++statistics_.allocations;
     count(c);
-    return {block, c};
+    return block;
   }
 
   /// @param asked  the class of the request that the block served
@@ -135,6 +130,19 @@ class block_cache {
     std::byte* next;
     std::size_t bytes;
   };
+
+  /// Large blocks are as large as the next power of two where the system has the addresses: pages that are not touched
+  /// take no memory, and sizes that grow a little from step to step find a block that has room.
+  held_block new_block(size_class c) {
+    if (c.bytes >= huge_page) {
+      const size_class roomy = class_of(std::bit_ceil(c.bytes));
+      if (std::byte* block = take_from_system(roomy.bytes)) return {block, roomy};
+    }
+    if (std::byte* block = take_from_system(c.bytes)) return {block, c};
+    release();
+    if (std::byte* block = take_from_system(c.bytes)) return {block, c};
+    throw std::bad_alloc();
+  }
 
   /// The smallest kept block that is large enough and not far too large.
   held_block find(size_class c) {

@@ -44,6 +44,13 @@ TEST(Memory, OfALargerBlockServesARequestOfAboutHalfItsSize) {
   release_kept_memory();
 }
 
+TEST(Memory, OfALargeBlockHasRoomForASomewhatLargerRequest) {
+  release_kept_memory();
+  const std::byte* first = allocate_memory(5ul << 20).get();
+  EXPECT_EQ(allocate_memory(8ul << 20).get(), first);
+  EXPECT_NE(allocate_memory(9ul << 20).get(), first);
+}
+
 TEST(Memory, WastesAtMostAQuarterOfTheRequest) {
   const std::size_t before = memory_in_use().in_use;
   for (std::size_t bytes = 257; bytes < (8ul << 20); bytes += bytes / 13) {

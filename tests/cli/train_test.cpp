@@ -66,7 +66,8 @@ TEST_F(Train, LearnsWithEveryMixerAndOptionOfAttentionAndWritesAfterwards) {
       {"--mixer", "gru"},
       {"--positions", "alibi", "--query-context", "3"},
       {"--positions", "local", "--position-range", "5", "--adapted-keys"},
-      {"--positions", "relative", "--shared-projections", "query_key"}};
+      {"--positions", "relative", "--shared-projections", "query_key"},
+      {"--positions", "rotary", "--separate-head"}};
   for (const auto& choice : choices) {
     SCOPED_TRACE(choice[0] + " " + choice[1]);
     std::vector<std::string> more{"--steps", "8", "-q", "--replace"};
@@ -89,6 +90,7 @@ TEST_F(Train, SaysWhichChoicesDoNotFitTogether) {
   EXPECT_THAT(complaint({"--mixer", "gru", "--positions", "rotary"}),
               HasSubstr("positions that only attention can use"));
   EXPECT_THAT(complaint({"--mixer", "magic"}), HasSubstr("--mixer"));
+  EXPECT_THAT(complaint({"--taps", "3"}), HasSubstr("--taps: expected --mixer convolution"));
 }
 
 TEST_F(Train, WritesItsCurveAndItsResultForPrograms) {
