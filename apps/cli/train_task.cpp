@@ -31,7 +31,6 @@ decoder_config config_for(const train_flags& flags, const decoder_config& recipe
   config.width = recipe.width;
   config.hidden = recipe.hidden;
   config.context = longest;
-  config.tied_head = config.tied_head && recipe.tied_head;
   if (!flags.positions_given && config.mixer == nn::mixer_kind::attention) {
     config.positions = recipe.positions;
     if (config.position_range == 0) config.position_range = recipe.position_range;

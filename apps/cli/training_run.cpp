@@ -38,6 +38,8 @@ training_run::training_run(const run_options& options, const output_options& out
         "--out: expected a folder without a run; found one of {} steps in {} (--resume goes on from it, --replace begins "
         "anew)",
         newest->step, options.out));
+  } else if (options.replace) {
+    folder_->begin_anew();
   }
 }
 

@@ -19,6 +19,16 @@ void check_tokens(const tensor& tokens, long first, const decoder_config& config
   }
 }
 
+/// Half of the heads begin at one near place each, with half of their weight, as heads with ALiBi do: a number a place
+/// moves by no more than the learning rate a step, which from zero takes thousands of steps to count among many tokens.
+tensor near_places(const decoder_config& config, nn::initialisation& init) {
+  const long range = config.position_range_or_default();
+  tensor table = init.normal({config.heads, range}, init.deviation);
+  for (long head = 0; head < config.heads / 2 && range > 1; ++head)
+    table.at<float>(head, 1 + head % (range - 1)) += float(std::log(double(config.context)));
+  return table;
+}
+
 /// A mask with the scores that tell positions.
 template <class Mask>
 attention_parts parts_with(const decoder_config& config, const Mask& seen, nn::initialisation& init) {
@@ -29,10 +39,8 @@ attention_parts parts_with(const decoder_config& config, const Mask& seen, nn::i
       const tensor table = init.normal({config.heads, config.position_range_or_default()}, init.deviation);
       return with_everything_learned(make_attention_parts(seen, relative_bias(table, {.bidirectional = false})));
     }
-    case nn::position_kind::local: {
-      const tensor table = init.normal({config.heads, config.position_range_or_default()}, init.deviation);
-      return with_everything_learned(make_attention_parts(seen, local_bias(table, sides::before)));
-    }
+    case nn::position_kind::local:
+      return with_everything_learned(make_attention_parts(seen, local_bias(near_places(config, init), sides::before)));
     default:
       return make_attention_parts(seen);
   }

@@ -1,7 +1,7 @@
 // recall: multi-query associative recall (MQAR; Arora et al. 2023, "Zoology").  First pairs of a key and a value, then
 // the keys in another order, each to be answered by its value: "кAдZжQ" ... "ж" -> "Q", "к" -> "A", ...; then in yet
-// another order, until the text is full.  At most one pair for 16 characters; few more often than many, because that is
-// learned first.
+// another order, until the text is full.  At most a quarter of the text's length are pairs; few more often than many,
+// because that is learned first.
 #include "qkv/io/utf8.h"
 #include "qkv/tasks/tasks.h"
 
@@ -18,11 +18,8 @@ std::string key(long number) {
   return text;
 }
 
-/// 16 where a text has 256 characters, as in the paper's Figure 2.
-long most_pairs(long length) { return std::max(2L, length / 16); }
-
 task_example example(draws& random, long length) {
-  const long pairs = random.between(2, random.between(2, most_pairs(length)));
+  const long pairs = random.between(2, random.between(2, length / 4));
   const auto keys_of_pairs = random.different(pairs, keys);
   std::string values_of_pairs, given;
   for (const long k : keys_of_pairs) {
@@ -51,7 +48,7 @@ std::string all_characters() {
 task recall_task() {
   return {.name = "recall",
           .what = "read pairs of a key and a value; then name the value of every key",
-          .of_length = "characters of an example, of at most a sixteenth as many pairs",
+          .of_length = "characters of an example, of at most a quarter as many pairs",
           .characters = all_characters(),
           .length = 256,
           .shortest = 8,

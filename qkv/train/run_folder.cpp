@@ -142,6 +142,11 @@ std::optional<stored_step> run_folder::best() const {
   return best_of(steps);
 }
 
+void run_folder::begin_anew() {
+  for (const auto& entry : fs::directory_iterator(path_))
+    if (starts_with(entry.path(), step_prefix)) replaced_.push_back(entry.path());
+}
+
 void run_folder::save(long step, double validation_loss, const std::function<void(const fs::path&)>& write) {
   const std::string name = fmt::format("{:08}", step);
   const stored_step temporary{step, validation_loss, path_ / (unfinished_prefix + name)};
@@ -164,7 +169,14 @@ void run_folder::save(long step, double validation_loss, const std::function<voi
     fs::remove_all(temporary.folder, problem);
     throw;
   }
+  forget_replaced(final_name);
   forget_old();
+}
+
+void run_folder::forget_replaced(const fs::path& saved) {
+  for (const fs::path& old : replaced_)
+    if (old != saved) fs::remove_all(old);
+  replaced_.clear();
 }
 
 void run_folder::forget_old() const {

@@ -46,6 +46,9 @@ class run_folder {
   /// The one that is used where a command is given the folder: model_file_at.
   std::optional<stored_step> best() const;
 
+  /// What is here belongs to a run that this one takes the place of: it goes as soon as this one has saved a checkpoint.
+  void begin_anew();
+
   /// Adds a checkpoint: into a temporary folder first, the manifest last, all of it made durable before it gets its
   /// name.  Then forgets all but the latest two and the best.
   /// @param write  writes the model to the name that it is given
@@ -53,10 +56,12 @@ class run_folder {
   void save(long step, double validation_loss, const std::function<void(const std::filesystem::path&)>& write);
 
  private:
+  void forget_replaced(const std::filesystem::path& saved);
   void forget_old() const;
 
   std::filesystem::path path_;
   file_descriptor lock_;
+  std::vector<std::filesystem::path> replaced_;
 };
 
 }  // namespace qkv

@@ -171,6 +171,14 @@ TEST_F(Train, RefusesNumbersThatDoNotFitTogether) {
   expect_refusal({"train", "--text", text(), "--out", model(), "--resume", "--width", "32"}, "--width");
 }
 
+TEST_F(Train, UsesTheWeightsOfTheRunThatReplacedAnother) {
+  const auto run = in_folder("replaced");
+  json_of(training(text(), run, {"--steps", "60"}));
+  const auto shorter = json_of(training(text(), run, {"--steps", "2", "--replace", "--positions", "local"}));
+  EXPECT_EQ(shorter["used_step"], 2) << "though the replaced run's loss was lower";
+  EXPECT_EQ(json_of({"inspect", run.string()})["checkpoints"].size(), 1u);
+}
+
 TEST_F(Train, KeepsFilesThatAreNotItsOwn) {
   put_bytes(in_folder("diary.txt"), "dear diary");
   expect_refusal(training(text(), in_folder("diary.txt"), {"--steps", "3"}), "expected a folder for the run");

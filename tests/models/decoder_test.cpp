@@ -112,6 +112,23 @@ std::vector<decoder_config> configurations() {
   return all;
 }
 
+TEST(Decoder, WithLocalPositionsLooksNearWithHalfOfItsHeadsFromTheStart) {
+  decoder_config config{.vocabulary = 9, .context = 64, .layers = 1, .heads = 4, .width = 16};
+  config.positions = nn::position_kind::local;
+  config.position_range = 4;
+  const decoder model(config, 1);
+  long tables = 0;
+  for (const auto& p : nn::parameters_of(model)) {
+    if (!p.name.ends_with("parts.0")) continue;
+    ++tables;
+    const tensor& table = p.value.value();
+    for (long head = 0; head < 4; ++head)
+      for (long distance = 0; distance < 4; ++distance)
+        EXPECT_NEAR(table.at<float>(head, distance), head < 2 && distance == head + 1 ? std::log(64.) : 0, 0.2);
+  }
+  EXPECT_EQ(tables, 1);
+}
+
 TEST(Decoder, HasTheGradientOfItsLossWithEveryMixerAndOptionOfAttention) {
   for (const auto& config : configurations()) {
     SCOPED_TRACE(to_json(config));

@@ -63,6 +63,22 @@ TEST_F(RunFolder, KeepsEarlierCheckpointsWhereASaveFails) {
   EXPECT_FALSE(fs::exists(run_ / "unfinished-00000002"));
 }
 
+TEST_F(RunFolder, LeavesTheRunThatIsReplacedUntilItHasACheckpointInItsPlace) {
+  {
+    run_folder old(run_);
+    for (const long step : {1, 2}) save(old, step, 0.5, "old");
+  }
+  run_folder run(run_);
+  run.begin_anew();
+  EXPECT_ANY_THROW(run.save(1, 2.0, [](const fs::path&) { throw file_error("disk full"); }));
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "old");
+  save(run, 1, 2.0, "new");
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "new") << "though the old one's validation loss was lower";
+  EXPECT_EQ(valid_steps(run_).size(), 1u);
+  save(run, 2, 1.0, "newer");
+  EXPECT_EQ(valid_steps(run_).size(), 2u) << "its own are kept";
+}
+
 TEST_F(RunFolder, RemovesWhatAnInterruptedSaveLeft) {
   { run_folder run(run_); save(run, 1, NAN, "one"); }
   fs::create_directory(run_ / "unfinished-00000002");
