@@ -17,6 +17,7 @@ struct attention_map {
   tensor weights;                    ///< [L, H, T, S] float32; every row sums to one, or to zero where nothing is seen
   bool two_texts = false;  ///< keys are words of another text than queries: places cannot be compared
   std::string text = {};   ///< what people would call the text; empty: the keys, one behind the other
+  long looking = -1;       ///< the query that is shown first; -1: the last
 
   long layers() const { return weights.dim(0); }
   long heads() const { return weights.dim(1); }

@@ -137,6 +137,7 @@ std::string attention_page(const attention_map& map, const std::string& facts) {
   data["text"] = text_of(map);
   data["facts"] = facts;
   data["two_texts"] = map.two_texts;
+  data["looking"] = map.looking < 0 ? long(map.queries.size()) - 1 : map.looking;
   std::string page =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

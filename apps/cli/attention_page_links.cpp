@@ -8,7 +8,7 @@ const char* const attention_page_links = R"js(
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const T = data.queries.length, S = data.keys.length, L = data.layers.length, H = data.layers[0].length;
-const state = { layer: 0, head: 0, shown: new Set([0]), side: "query", index: T - 1, held: false, least: 0.03 };
+const state = { layer: 0, head: 0, shown: new Set([0]), side: "query", index: data.looking, held: false, least: 0.03 };
 
 const weight = (layer, head, t, s) => (data.layers[layer][head].weights[t][s] || 0) / 10000;
 const percent = (x) => (x > 0 && x < 0.005 ? "<1%" : Math.round(100 * x) + "%");

@@ -22,6 +22,8 @@ attention_map map_of(const seen_text& seen) {
   const auto T = long(seen.tokens.size());
   attention_map map;
   map.keys = map.queries = seen.labels;
+  map.text = seen.text;
+  map.looking = seen.looking;
   map.weights = tensor({seen.layers(), seen.heads(), T, T});
   for (long layer = 0; layer < seen.layers(); ++layer)
     map.weights.select(0, layer).copy_from(seen.weights_of(seen.links.layers[std::size_t(layer)]).select(0, 0));

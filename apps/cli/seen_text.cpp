@@ -41,12 +41,19 @@ std::vector<std::int32_t> tokens_of(const attend_options& options, const tokeniz
   return tokens;
 }
 
+std::string joined(const std::vector<std::string>& labels) {
+  std::string text;
+  for (const std::string& label : labels) text += label;
+  return text;
+}
+
 /// How an encoder sees a text, behind its class token where it has one.
 seen_text seen_by(const encoder& body, long parameters, const tokenizer& all, const std::vector<std::int32_t>& tokens) {
   const encoder_config& config = body.config();
   const encoder_example example{.text = tokens};
   seen_text seen{.tokens = tokens,
                  .labels = pieces_of(all, tokens),
+                 .text = joined(pieces_of(all, tokens)),
                  .links = {body.links(body.join({&example, 1})), body.even_rule(), sight::both_sides},
                  .weights_of = [body](const nn::attention_inputs& layer) { return body.attention_weights(layer); },
                  .model = fmt::format("encoder of {} layers of {} heads, width {}, context {}, {}", config.layers,
@@ -67,6 +74,7 @@ seen_text seen_by_language_model(const attend_options& options) {
   const auto length = long(tokens.size());
   return {.tokens = tokens,
           .labels = pieces_of(m.tokens.all, tokens),
+          .text = joined(pieces_of(m.tokens.all, tokens)),
           .links = {m.model.links(tensor({1, length}, tokens)), m.model.even_rule(), sight::backwards},
           .weights_of = [model = m.model](const nn::attention_inputs& layer) { return model.attention_weights(layer); },
           .looking = length - 1,

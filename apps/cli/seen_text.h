@@ -19,6 +19,7 @@ struct named_share {
 struct seen_text {
   std::vector<std::int32_t> tokens;  ///< T of them; -1 for a class token
   std::vector<std::string> labels;   ///< the same as text
+  std::string text;                  ///< what people would call it, without a class token
   text_links links;
   std::function<tensor(const nn::attention_inputs&)> weights_of;  ///< of a layer: [1, H, T, T]
   long looking = 0;                                               ///< the token that looks where none is named

@@ -154,6 +154,7 @@ TEST_F(Masked, ItsWeightsAreDrawn) {
                                      page, "--svg", svg, "--png", png});
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(bytes_of_file(page), HasSubstr("encoder of 1 layers of 2 heads"));
+  EXPECT_THAT(bytes_of_file(page), HasSubstr("\"looking\":1,")) << "the hole first";
   EXPECT_THAT(bytes_of_file(svg), HasSubstr("[MASK]"));
   EXPECT_GT(std::filesystem::file_size(png), 1000u);
 }
@@ -241,6 +242,11 @@ TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   const finished shown = qkv_program({"attend", "--model", model, "--text", "a cat and a dog"});
   EXPECT_THAT(shown.out, testing::StartsWith("pets ("));
   EXPECT_THAT(shown.out, HasSubstr("from the token [CLS] (number 1 of 6)")) << "from which the answer is read";
+  const finished drawn =
+      qkv_program({"attend", "--model", model, "--text", "the cat and the dog", "-q", "--html", folder / "page.html"});
+  ASSERT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_THAT(bytes_of_file(folder / "page.html"), HasSubstr("<title>Attention: the cat and the dog</title>"));
+  EXPECT_THAT(bytes_of_file(folder / "page.html"), HasSubstr("\"looking\":0,"));
   const auto rolled = json_of({"attend", "--model", model, "--text", "a cat and a dog", "--rollout"});
   EXPECT_EQ(rolled["rollout"]["token"], 1);
   const auto more =
