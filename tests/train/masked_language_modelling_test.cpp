@@ -97,10 +97,11 @@ TEST_F(MaskedLanguageModelling, GradientsComeFromWhatIsAskedForAlone) {
     }
   }
   backward(task.loss(2, {}).mean);
-  for (const auto& p : task.parameters())
-    if (p.name == "head.bias")
-      for (long v = 0; v < 10; ++v)
-        EXPECT_NEAR(p.value.gradient().at<float>(v), expected[std::size_t(v)], 1e-6) << "token " << v;
+  for (const auto& p : task.parameters()) {
+    if (p.name != "head.bias") continue;
+    for (long v = 0; v < 10; ++v)
+      EXPECT_NEAR(p.value.gradient().at<float>(v), expected[std::size_t(v)], 1e-6) << "token " << v;
+  }
 }
 
 TEST_F(MaskedLanguageModelling, AsksForOneTokenWhereNoDrawAsksForAny) {
