@@ -9,6 +9,7 @@
 #include "apps/cli/attend_options.h"
 #include "apps/cli/command.h"
 #include "apps/cli/head_table.h"
+#include "apps/cli/model_file.h"
 #include "apps/cli/prompt_weights.h"
 #include "apps/cli/seen_text.h"
 #include "apps/cli/terminal_picture.h"
@@ -126,8 +127,10 @@ void show(const attend_options& options, const output_options& output, const see
   options.heads || options.rollout ? tell_in_numbers(options, output, seen) : draw(options, output, seen);
 }
 
-void run(const attend_options& options, const output_options& output) {
+void run(attend_options options, const output_options& output) {
   check_files_can_be_written(options);
+  if (options.model.empty())
+    options.model = released_model(options.target.empty() ? "shakespeare.safetensors" : "de-en.safetensors").string();
   const auto file = model_file_at(options.model);
   const std::string format = model_reader(file).format();
   const bool classifies = format.starts_with("qkv classifier");
@@ -160,10 +163,9 @@ void add_attend(CLI::App& program) {
       "  qkv attend --model out/pictures --image shoe.png --png looked.png");
   const auto options = std::make_shared<attend_options>();
   const auto output = std::make_shared<output_options>();
-  command
-      .add_option("-m,--model", options->model,
-                  "A model's file, or the folder of its training run: any kind that `qkv train` writes")
-      ->required();
+  command.add_option("-m,--model", options->model,
+                     "A model's file, or the folder of its training run: any kind that `qkv train` writes; none: "
+                     "models/shakespeare.safetensors, with --target models/de-en.safetensors");
   CLI::Option* const text =
       command.add_option("text,-t,--text,--source", options->text,
                          "The text, no longer than the model's context; [MASK] is a hole of a model that fills holes");

@@ -20,8 +20,9 @@ struct generate_options {
   generation_options generation{.tokens = 300, .sampling = {.temperature = 0.8}, .stop = {}};
 };
 
-void run(const generate_options& options, const output_options& output) {
+void run(generate_options options, const output_options& output) {
   check(options.generation.sampling);
+  if (options.model.empty()) options.model = released_model("shakespeare.safetensors").string();
   const language_model m = load_language_model(options.model);
   const auto prompt = encode(m.tokens, "--prompt", options.prompt);
   const std::atomic<bool>& stop = stop_on_interrupt();
@@ -62,11 +63,13 @@ void run(const generate_options& options, const output_options& output) {
 void add_generate(CLI::App& program) {
   CLI::App& command =
       add_command(program, "generate", "Let a trained model continue a text",
-                  "qkv generate --model models/shakespeare.safetensors --prompt \"ROMEO.\" --tokens 300");
+                  "qkv generate --prompt \"ROMEO.\" --tokens 300");
   const auto options = std::make_shared<generate_options>();
   const auto output = std::make_shared<output_options>();
   sampling_options& sampling = options->generation.sampling;
-  command.add_option("-m,--model", options->model, "Checkpoint, as `qkv train` writes it")->required();
+  command.add_option(
+      "-m,--model", options->model,
+      "A language model's file, or the folder of its training run; none: models/shakespeare.safetensors");
   command.add_option("-p,--prompt", options->prompt, "The text to continue; none: a new line");
   command.add_option("-n,--tokens", options->generation.tokens, "How many tokens to write at most")
       ->check(CLI::Range(0L, 1L << 40))

@@ -8,6 +8,7 @@
 #include "apps/cli/attention_page.h"
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
+#include "apps/cli/model_file.h"
 #include "apps/cli/text_input.h"
 #include "apps/cli/translating.h"
 #include "qkv/io/text_file.h"
@@ -37,8 +38,9 @@ void draw(const translate_options& options, const translator& t, const std::stri
   if (!options.png.empty()) save_heat_maps_as_png(options.png, map, {});
 }
 
-void run(const translate_options& options, const output_options& output) {
+void run(translate_options options, const output_options& output) {
   check(options.how);
+  if (options.model.empty()) options.model = released_model("de-en.safetensors").string();
   const translator t = load_translator(model_file_at(options.model));
   const auto texts = given_texts(options.texts, options.file, "texts to translate");
   const auto tokens = tokens_of(t.source, t.model->context(), texts);
@@ -81,12 +83,13 @@ void run(const translate_options& options, const output_options& output) {
 void add_translate(CLI::App& program) {
   CLI::App& command =
       add_command(program, "translate", "Say texts in another language, with a model that `qkv train` made",
-                  "qkv translate --model de-en \"Ein Hund rennt durch den Schnee.\" --align\n"
+                  "qkv translate \"Ein Hund rennt durch den Schnee.\" --align\n"
                   "  qkv translate --model de-en --file test.de --reference test.en > said.en");
   const auto options = std::make_shared<translate_options>();
   const auto output = std::make_shared<output_options>();
   command.add_option("texts", options->texts, "Texts to translate; none: --file, or lines of standard input");
-  command.add_option("-m,--model", options->model, "A translator's file, or the folder of its training run")->required();
+  command.add_option("-m,--model", options->model,
+                     "A translator's file, or the folder of its training run; none: models/de-en.safetensors");
   command.add_option("--file", options->file, "A text to translate, line by line")->check(file_name());
   command.add_option("--reference", options->reference, "Translations to compare with: BLEU and chrF")
       ->check(file_name());

@@ -67,7 +67,6 @@ TEST_F(Generate, RefusesOptionsOutOfRange) {
   expect_refusal({"generate", "--model", model(), "--temperature", "-1"}, "--temperature");
   expect_refusal({"generate", "--model", model(), "--top-p", "1.5"}, "--top-p");
   expect_refusal({"generate", "--model", model(), "--tokens", "-5"}, "--tokens");
-  expect_refusal({"generate"}, "--model");
 }
 
 TEST_F(Generate, RefusesWhatIsNoModel) {

@@ -25,6 +25,13 @@ TEST(ReleasedTranslator, TranslatesCaptions) {
   EXPECT_EQ(park, "Park");
 }
 
+TEST(ReleasedTranslator, IsTheOneThatIsUsedWhereNoneIsNamed) {
+  const auto said = json_of({"translate", "Zwei Kinder spielen im Schnee."});
+  EXPECT_THAT(said["translations"][0]["translation"].get<std::string>(), HasSubstr("children"));
+  EXPECT_EQ(json_of({"attend", "--source", "Ein Hund rennt.", "--target", "A dog runs."})["translation"], "A dog runs.");
+  EXPECT_FALSE(json_of({"generate", "--prompt", "ROMEO.", "--tokens", "5"})["text"].get<std::string>().empty());
+}
+
 TEST(ReleasedTranslator, AttentionFindsTheWords) {
   const auto shown = json_of({"attend", "--model", model, "--source", "Zwei Kinder spielen im Schnee."});
   EXPECT_THAT(shown["translation"].get<std::string>(), HasSubstr("children"));
