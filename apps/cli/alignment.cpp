@@ -101,7 +101,10 @@ long sharpest_layer(const attention_map& map) {
 
 attention_map cross_attention_map(const translator& t, const std::string& text,
                                   const std::vector<std::int32_t>& translation) {
-  const std::vector<std::vector<std::int32_t>> source{t.source.encode(text)}, target{translation};
+  // A translation that was cut off fills the context: the token that begins it has no room then, and the last none.
+  const auto room = std::min(translation.size(), std::size_t(t.model->context() - 1));
+  const std::vector<std::vector<std::int32_t>> source{t.source.encode(text)},
+      target{{translation.begin(), translation.begin() + std::ptrdiff_t(room)}};
   const auto source_words = words_of(t.source, source[0]), target_words = words_of(t.target, target[0]);
   const auto layers = t.model->alignments(framed(source, target, t.frame()));
   if (layers.empty())

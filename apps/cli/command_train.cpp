@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <fstream>
 #include <memory>
 
 #include "apps/cli/command.h"
@@ -11,6 +12,7 @@
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_presets.h"
+#include "qkv/io/checksum.h"
 #include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
@@ -303,11 +305,69 @@ void add_run(CLI::App& command, run_options& run, given_training_options& given,
   command.add_flag("--resume", run.resume, "Go on from the latest valid checkpoint in --out");
 }
 
-/// A run that goes on has its sizes and its ways already.
-void check_resume_changes_nothing(const std::vector<CLI::Option*>& fixed) {
-  for (const CLI::Option* option : fixed)
-    if (option->count() > 0)
-      throw usage_error(fmt::format("--resume: expected the options that the run began with; found {}", option->get_name()));
+std::string in_words(const nlohmann::ordered_json& values) {
+  std::string text;
+  for (const auto& value : values)
+    if (value.is_string()) text += (text.empty() ? "" : " ") + value.get<std::string>();
+  return text;
+}
+
+/// Options without which other things would be learned from the same files.
+constexpr std::array options_of_data{"--task",    "--task-length", "--masked", "--field",       "--source-field",
+                                     "--target-field", "--flip",   "--patch",  "--picture-size", "--classes"};
+
+nlohmann::ordered_json given_of(const std::vector<CLI::Option*>& options) {
+  auto given = nlohmann::ordered_json::object();
+  for (const CLI::Option* option : options)
+    if (option->count() > 0) given[option->get_name()] = option->results();
+  return given;
+}
+
+/// Size and checksum of each of the files to learn from.
+nlohmann::ordered_json files_of(const train_flags& flags) {
+  auto files = nlohmann::ordered_json::object();
+  const std::pair<const char*, const std::string&> given[] = {{"--text", flags.text},
+                                                              {"--source", flags.source},
+                                                              {"--target", flags.target},
+                                                              {"--pairs", flags.pairs},
+                                                              {"--labelled", flags.labelled}};
+  for (const auto& [name, path] : given) {
+    if (!std::filesystem::is_regular_file(path)) continue;
+    const file_checksum sum = checksum_of(path);
+    files[name] = {{"size", sum.size}, {"crc32", sum.crc32}};
+  }
+  return files;
+}
+
+/// What is known of a run's beginning by its folder; nothing of a run from before that was kept.
+nlohmann::ordered_json begun_with(const std::filesystem::path& run) {
+  std::ifstream in(run / options_name);
+  return nlohmann::ordered_json::parse(in, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string with(const nlohmann::ordered_json& options, const std::string& name) {
+  return options.contains(name) ? name + " " + in_words(options[name]) : "no " + name;
+}
+
+/// A run that goes on has its sizes and its ways already: they may be given again, but not changed.  What it learns from
+/// must be the same.
+void check_resume_changes_nothing(const run_options& run) {
+  const nlohmann::ordered_json before = begun_with(run.out);
+  const auto options = before.is_object() ? before["options"] : nlohmann::ordered_json::object();
+  const auto refuse_change = [&](const std::string& name) {
+    throw usage_error(fmt::format("--resume: expected the options that the run began with, {}; found {}",
+                                  with(options, name), with(run.begun_with["options"], name)));
+  };
+  for (const auto& [name, value] : run.begun_with["options"].items())
+    if (!options.contains(name) || options[name] != value) refuse_change(name);
+  if (!before.is_object()) return;
+  for (const char* name : options_of_data)
+    if (options.contains(name) && !run.begun_with["options"].contains(name)) refuse_change(name);
+  for (const auto& [name, sum] : run.begun_with["files"].items())
+    if (before["files"].contains(name) && before["files"][name] != sum)
+      throw usage_error(fmt::format("--resume: expected in {} what the run began with; found another file, or one that has "
+                                    "changed since",
+                                    name));
 }
 
 void train(const train_flags& flags, const output_options& output) {
@@ -366,10 +426,12 @@ void add_train(CLI::App& program) {
   for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, *flags),
                      add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
+  for (const char* name : options_of_data) fixed.push_back(command.get_option(name));
   add_course(command, flags->run, *course);
   output->add_quiet(command);
   output->add_json(command);
   if (!program.get_config_ptr()) program.set_config("--config", "", "Read options from a file, as --dump-config writes it");
+  program.allow_config_extras(CLI::config_extras_mode::error);
   command.fallthrough();
   const auto dump = std::make_shared<bool>(false);
   command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
@@ -379,7 +441,8 @@ void add_train(CLI::App& program) {
     check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
     flags->positions_given = command.get_option("--positions")->count() > 0;
-    if (flags->run.resume) check_resume_changes_nothing(fixed);
+    flags->run.begun_with = {{"options", given_of(fixed)}, {"files", files_of(*flags)}};
+    if (flags->run.resume) check_resume_changes_nothing(flags->run);
     if (!preset->empty()) apply_preset(command, *preset);
     flags->language_model.tied_head = !flags->separate_head;
     if (*dump) return fmt::print("{}", program.config_to_str(false, true));

@@ -16,6 +16,8 @@ const std::atomic<bool>& stop_on_interrupt() {
   action.sa_flags = SA_RESTART | SA_RESETHAND;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hang_up {};  // a closed terminal; not where nohup has it ignored
+  if (::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
   return stop;
 }
 

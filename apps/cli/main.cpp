@@ -25,6 +25,10 @@ std::string sentence(const CLI::ParseError& error, const CLI::App& program, cons
     return first_argument.empty()
                ? "expected a command"
                : (first_argument.front() == '-' ? "unknown argument " : "unknown command ") + first_argument;
+  if (dynamic_cast<const CLI::ConfigError*>(&error)) {
+    const std::string line = message.substr(message.rfind("parse ") == std::string::npos ? 0 : message.rfind("parse ") + 6);
+    return "--config: expected options as --dump-config writes them; found " + line;
+  }
   if (dynamic_cast<const CLI::ExtrasError*>(&error))
     return "unknown argument " + message.substr(message.find(": ") + 2);
   return message;

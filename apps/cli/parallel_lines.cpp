@@ -45,11 +45,16 @@ std::string bytes_of(const std::string& path) {
   if (std::filesystem::is_directory(path)) refuse_file(path, "a text", "a folder");
   std::ifstream in(path, std::ios::binary);
   if (!in) refuse_file(path, "a text", "no file of that name that can be read");
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (bytes.starts_with(byte_order_mark)) bytes.erase(0, byte_order_mark.size());
+  return bytes;
 }
 
 std::string fault_of(const std::string& line) {
   if (line.find_first_not_of(" \t\r") == std::string::npos) return "an empty line";
+  if (const std::size_t nul = line.find('\0'); nul != std::string::npos)
+    return fmt::format("a NUL byte at column {}, as binary files and UTF-16 have", nul + 1);
   const std::size_t valid = valid_utf8_length(line);
   return valid < line.size() ? fmt::format("a byte that is not UTF-8 at column {}", valid + 1) : "";
 }

@@ -94,6 +94,7 @@ void training_run::train(const training_job& job) {
   if (options_.dry_run) return estimate(job);
   trainer run(job.task, job.training);
   if (job.step > 0) run.resume(job.step, job.state);
+  if (job.step == 0) write_text(folder_->path() / options_name, options_.begun_with.dump(1) + "\n");
   metrics_.emplace(folder_->path() / "metrics.jsonl", job.step);
   line_.emplace(job.training.seconds, output_.quiet, job.unit);
   const std::atomic<bool>& stop = stop_on_interrupt();

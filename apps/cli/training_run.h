@@ -19,6 +19,8 @@ struct run_options {
   /// Those that a resumed run may change: how it stops, in the place of the run's.
   std::function<training_options(training_options)> given_course;
   double epochs = 0;
+  /// What a resumed run may not change, kept in the run's folder: the options that were given, and what is in the files.
+  nlohmann::ordered_json begun_with = nlohmann::ordered_json::object();
   bool resume = false, replace = false, weights_only = false, dry_run = false;
   bool steps_given = false, seconds_given = false;
 };
@@ -40,6 +42,9 @@ struct training_job {
   /// What else the result says to programs; may be empty.
   std::function<void(nlohmann::ordered_json&)> add_to_result = {};
 };
+
+/// The file in a run's folder with the options that it began with.
+inline constexpr const char* options_name = "options.json";
 
 class training_run {
  public:

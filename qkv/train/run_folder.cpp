@@ -56,13 +56,18 @@ std::optional<stored_step> read_step(const fs::path& folder) try {
                      folder};
 } catch (const std::exception&) { return {}; }
 
-bool starts_with(const fs::path& name, const char* prefix) { return name.filename().string().starts_with(prefix); }
+/// Whether it is a folder that a run made: the prefix, then eight digits or more.
+bool is_numbered(const fs::path& path, const std::string& prefix) {
+  const std::string name = path.filename().string();
+  return name.starts_with(prefix) && name.size() >= prefix.size() + 8 &&
+         name.find_first_not_of("0123456789", prefix.size()) == std::string::npos && fs::is_directory(path);
+}
 
 /// A folder that holds files but none of a run's is somebody else's.
 void check_is_ours(const fs::path& path) {
   bool any = false;
   for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.path().filename() == lock_name || starts_with(entry.path(), step_prefix)) return;
+    if (entry.path().filename() == lock_name || is_numbered(entry.path(), step_prefix)) return;
     any = true;
   }
   if (any) refuse_file(path, "an empty folder, a new one or that of a training run", "a folder of other files");
@@ -103,7 +108,7 @@ std::vector<stored_step> valid_steps(const fs::path& run) {
   std::vector<stored_step> steps;
   if (!fs::is_directory(run)) return steps;
   for (const auto& entry : fs::directory_iterator(run)) {
-    if (!starts_with(entry.path(), step_prefix)) continue;
+    if (!is_numbered(entry.path(), step_prefix)) continue;
     if (auto step = read_step(entry.path())) steps.push_back(std::move(*step));
   }
   std::ranges::sort(steps, {}, &stored_step::step);
@@ -119,7 +124,7 @@ fs::path model_file_at(const fs::path& file_or_run) {
 
 run_folder::run_folder(fs::path path) : path_(made(std::move(path))), lock_(locked(path_)) {
   for (const auto& entry : fs::directory_iterator(path_))
-    if (starts_with(entry.path(), unfinished_prefix)) fs::remove_all(entry.path());
+    if (is_numbered(entry.path(), unfinished_prefix)) fs::remove_all(entry.path());
 }
 
 run_folder::~run_folder() {
@@ -144,7 +149,7 @@ std::optional<stored_step> run_folder::best() const {
 
 void run_folder::begin_anew() {
   for (const auto& entry : fs::directory_iterator(path_))
-    if (starts_with(entry.path(), step_prefix)) replaced_.push_back(entry.path());
+    if (is_numbered(entry.path(), step_prefix)) replaced_.push_back(entry.path());
 }
 
 void run_folder::save(long step, double validation_loss, const std::function<void(const fs::path&)>& write) {

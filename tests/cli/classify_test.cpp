@@ -86,7 +86,7 @@ TEST_F(Classify, TrainingSaysHowManyAreRightAndIsResumed) {
                              "--resume", "--steps", "30"});
   EXPECT_EQ(more["step"], 30);
   expect_refusal({"train", "--sounds", sounds(), "--out", in_folder("told"), "--resume", "--steps", "40"},
-                 "expected the pictures and sounds that the run began with");
+                 "--picture-size 8; found no --picture-size");
 }
 
 TEST_F(Classify, ValidatesOnAPartThatIsNeitherLearnedNorTheTest) {

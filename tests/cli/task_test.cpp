@@ -81,9 +81,9 @@ TEST_F(TrainTask, GoesOnWithTheSameBits) {
   const double expected = json_of(training("copy", whole, with_steps("20")))["validation_loss"];
   json_of(training("copy", parts, with_steps("10")));
   EXPECT_EQ(json_of(training("copy", parts, {"--resume", "--steps", "20"}))["validation_loss"], expected);
-  expect_refusal(training("addition", parts, {"--resume", "--steps", "30"}), "the task and the length that the run began");
+  expect_refusal(training("addition", parts, {"--resume", "--steps", "30"}), "--task copy; found --task addition");
   expect_refusal(training("copy", parts, {"--task-length", "40", "--resume", "--steps", "30"}),
-                 "the task and the length that the run began");
+                 "no --task-length; found --task-length 40");
 }
 
 TEST_F(TrainTask, RefusesWhatIsNoTask) {

@@ -171,6 +171,29 @@ TEST_F(Train, RefusesNumbersThatDoNotFitTogether) {
   expect_refusal({"train", "--text", text(), "--out", model(), "--resume", "--width", "32"}, "--width");
 }
 
+TEST_F(Train, GoesOnWithTheSameCommandAndRefusesAnother) {
+  const auto run = in_folder("again"), other = in_folder("other.txt");
+  const auto again = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--steps", "9", "--resume", "-q"});
+    return training(text(), run, more);
+  };
+  json_of(training(text(), run, {"--steps", "3", "--separate-head", "--seed", "5"}));
+  expect_refusal(again({"--seed", "6"}), "the options that the run began with, --seed 5; found --seed 6");
+  expect_refusal(again({"--taps", "2", "--mixer", "convolution"}), "no --");
+  put_bytes(other, bytes_of_file(text()) + "more");
+  auto of_another = again({});
+  *std::ranges::find(of_another, std::string(text())) = other;
+  expect_refusal(of_another, "--resume: expected in --text what the run began with; found another file");
+  EXPECT_EQ(qkv_program(again({"--separate-head", "--seed", "5"})).code, 0);
+}
+
+TEST_F(Train, RefusesAConfigurationWithOptionsThatThereAreNot) {
+  const auto file = in_folder("typo.ini");
+  put_bytes(file, "train.learnin-rate=3\n");
+  expect_refusal({"--config", file, "train", "--text", text(), "--out", in_folder("typo"), "--steps", "2"},
+                 "--config: expected options as --dump-config writes them; found train.learnin-rate");
+}
+
 TEST_F(Train, UsesTheWeightsOfTheRunThatReplacedAnother) {
   const auto run = in_folder("replaced");
   json_of(training(text(), run, {"--steps", "60"}));

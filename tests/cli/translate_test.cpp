@@ -145,6 +145,26 @@ TEST_F(Translate, RefusesTextsThatDoNotPair) {
   EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
 }
 
+TEST_F(Translate, RefusesOtherEncodingsAndDropsAByteOrderMark) {
+  const auto source = in_folder("encoded_s"), target = in_folder("encoded_t");
+  put_bytes(target, "the dog sees.\nthe woman seeks.\n");
+  put_bytes(source, std::string("der Hund sieht.\ndie\0Frau sucht.\n", 32));
+  expect_refusal(learning(source, target, in_folder("encoded"), {"--steps", "2"}),
+                 "line 2: expected a text in UTF-8; found a NUL byte at column 4");
+  put_bytes(source, "\xEF\xBB\xBF" "der Hund sieht.\ndie Frau sucht.\n");
+  const auto run = in_folder("marked");
+  EXPECT_EQ(json_of(learning(source, target, run, {"--steps", "2", "--tokens", "characters", "--validation-source", source,
+                                                   "--validation-target", target}))["step"], 2);
+  EXPECT_EQ(bytes_of_file(run + "/step-00000002/model.safetensors").find("\xEF\xBB\xBF"), std::string::npos);
+}
+
+TEST_F(Translate, AlignsATranslationThatFillsTheContext) {
+  const auto run = in_folder("begun");
+  json_of(learning(in_folder("s"), in_folder("t"), run, {"--steps", "1", "--tokens", "words", "--context", "8"}));
+  const auto result = json_of({"translate", "--model", run, "der Hund sieht.", "--align"});
+  EXPECT_FALSE(result["translations"][0]["alignment"].empty());
+}
+
 TEST_F(Translate, LeavesBadLinesOutWhenAsked) {
   const auto [source, target] = small_language(60, 3);
   put_bytes(in_folder("some_s"), source + "ein Hund\nein \xff Kind\n");

@@ -96,6 +96,21 @@ TEST_F(RunFolder, LeavesNothingWhereNothingWasSaved) {
   EXPECT_FALSE(fs::exists(run_));
 }
 
+TEST_F(RunFolder, LeavesWhatIsNotItsOwn) {
+  { run_folder run(run_); save(run, 1, NAN, "one"); }
+  put_bytes(run_ / "unfinished-novel.txt", "novel");
+  put_bytes(run_ / "step-by-step.md", "steps");
+  fs::create_directory(run_ / "step-5");
+  run_folder again(run_);
+  again.begin_anew();
+  save(again, 2, NAN, "two");
+  for (const char* mine : {"unfinished-novel.txt", "step-by-step.md", "step-5"}) EXPECT_TRUE(fs::exists(run_ / mine)) << mine;
+  EXPECT_FALSE(fs::exists(run_ / "step-00000001"));
+  fs::create_directory(folder_ / "other");
+  put_bytes(folder_ / "other" / "step-by-step.md", "steps");
+  EXPECT_THAT(message_of<file_error>([&] { run_folder run(folder_ / "other"); }), HasSubstr("a folder of other files"));
+}
+
 TEST_F(RunFolder, RefusesFoldersOfOthers) {
   fs::create_directory(run_);
   put_bytes(run_ / "letter.txt", "dear you");
