@@ -24,7 +24,7 @@ namespace {
 struct complete_options {
   std::string model, text;
   long top = 10, layer = 0, head = 0;  // layer and head from 1; 0: the mean over all
-  bool words = false;
+  bool words = false, tokens = false;
   std::string svg, png;
 };
 
@@ -142,6 +142,7 @@ void run(complete_options o, const output_options& output) {
   auto prompt = encode(m.tokens, "text", o.text);
   const auto context = std::size_t(m.model.config().context);
   if (prompt.size() > context) prompt.erase(prompt.begin(), prompt.end() - long(context));
+  o.words = o.words || (m.tokens.characters && !o.tokens);
   const prompt_weights looked = weights_of_last(m, prompt, o.layer, o.head);
   const auto all = o.words ? next_words(m, prompt, o.top) : next_tokens(m, prompt, o.top);
   if (!o.svg.empty()) save_heat_maps_as_svg(o.svg, looked.map(), looked.choice);
@@ -169,7 +170,9 @@ void add_complete(CLI::App& program) {
   command.add_option("--top", options->top, "How many continuations to show, the likeliest first")
       ->check(CLI::Range(1L, 1L << 20))
       ->capture_default_str();
-  command.add_flag("-w,--word", options->words, "Whole words, up to the next space or mark, in place of tokens");
+  CLI::Option* words = command.add_flag("-w,--word", options->words,
+                                        "Whole words, up to the next space or mark; so it is where tokens are characters");
+  command.add_flag("--tokens", options->tokens, "Tokens, also where they are characters")->excludes(words);
   command.add_option("--layer", options->layer, "Weights of this layer, from 1; none: the mean over all")
       ->check(CLI::Range(1L, 1L << 20));
   command.add_option("--head", options->head, "Weights of this head, from 1; none: the mean over all")

@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using Complete = WithModel;
 
 TEST_F(Complete, ShowsProbabilitiesThatSumToOne) {
-  const auto result = json_of({"complete", "--model", model(), "Shall I", "--top", "1000"});
+  const auto result = json_of({"complete", "--model", model(), "Shall I", "--tokens", "--top", "1000"});
   EXPECT_EQ(result["prompt"], "Shall I");
   double sum = 0, before = 1;
   for (const auto& one : result["next"]) {
@@ -24,7 +24,7 @@ TEST_F(Complete, ShowsProbabilitiesThatSumToOne) {
 }
 
 TEST_F(Complete, ItsFirstTokenIsTheOneThatGreedyWritingTakes) {
-  const auto next = json_of({"complete", "--model", model(), "Shall"})["next"];
+  const auto next = json_of({"complete", "--model", model(), "Shall", "--tokens"})["next"];
   const auto written =
       json_of({"generate", "--model", model(), "--prompt", "Shall", "--tokens", "1", "--temperature", "0"});
   EXPECT_EQ(next[0]["text"], written["text"]);
@@ -63,7 +63,7 @@ TEST_F(Complete, WholeWordsHaveTheProbabilityOfTheirCharactersAndOfAnEnd) {
   EXPECT_LE(sum, 1 + 1e-5);
   EXPECT_GT(sum, 0.3);
   // A word of one mark has just the probability of that token.
-  const auto next = json_of({"complete", "--model", model(), "Shall I ", "--top", "1000"})["next"];
+  const auto next = json_of({"complete", "--model", model(), "Shall I ", "--tokens", "--top", "1000"})["next"];
   const auto marks = json_of({"complete", "--model", model(), "Shall I ", "--word", "--top", "40"});
   for (const auto& word : marks["words"])
     for (const auto& one : next) {
@@ -102,9 +102,9 @@ TEST_F(Complete, SaysWhatIsWrong) {
 }
 
 TEST(ReleasedCompletion, TakesTheReleasedModelAndFindsWholeWords) {
-  const auto words = json_of({"complete", "students opened their", "--word"})["words"];
+  const auto words = json_of({"complete", "students opened their"})["words"];
   EXPECT_EQ(words.size(), 10u);
-  const auto next = json_of({"complete", "ROMEO"})["next"];
+  const auto next = json_of({"complete", "ROMEO", "--tokens"})["next"];
   EXPECT_EQ(next[0]["text"], ".");
 }
 

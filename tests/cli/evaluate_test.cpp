@@ -34,7 +34,7 @@ TEST_F(Evaluate, AgreesWithTheProbabilitiesOfCompletion) {
   double sum = 0;
   const std::vector<std::pair<std::string, std::string>> steps{{"S", "h"}, {"Sh", "a"}, {"Sha", "l"}, {"Shal", "l"}};
   for (const auto& [before, after] : steps) {
-    const auto result = json_of({"complete", "--model", model(), before, "--top", "1000"});
+    const auto result = json_of({"complete", "--model", model(), before, "--tokens", "--top", "1000"});
     for (const auto& one : result["next"])
       if (one["text"] == after) sum -= std::log(one["probability"].get<double>());
   }

@@ -187,6 +187,16 @@ TEST_F(Train, GoesOnWithTheSameCommandAndRefusesAnother) {
   EXPECT_EQ(qkv_program(again({"--separate-head", "--seed", "5"})).code, 0);
 }
 
+TEST_F(Train, SaysWhichCheckpointIsDamagedWhereItGoesOnFromAnEarlierOne) {
+  const auto run = in_folder("hurt");
+  json_of(training(text(), run, {"--steps", "6", "--checkpoint-every", "3"}));
+  std::filesystem::resize_file(run / "step-00000006" / "model.safetensors", 100);
+  const finished done = qkv_program({"train", "--text", text(), "--out", run, "--resume", "-q"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("step-00000006 is damaged"));
+  expect_refusal(training(text(), in_folder("seeded"), {"--seed", "-1"}), "--seed");
+}
+
 TEST_F(Train, RefusesAConfigurationWithOptionsThatThereAreNot) {
   const auto file = in_folder("typo.ini");
   put_bytes(file, "train.learnin-rate=3\n");
