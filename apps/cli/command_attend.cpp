@@ -13,6 +13,7 @@
 #include "apps/cli/prompt_weights.h"
 #include "apps/cli/seen_text.h"
 #include "apps/cli/terminal_picture.h"
+#include "apps/cli/text_input.h"
 #include "qkv/train/run_folder.h"
 #include "qkv/train/translator.h"
 
@@ -129,6 +130,7 @@ void show(const attend_options& options, const output_options& output, const see
 
 void run(attend_options options, const output_options& output) {
   check_files_can_be_written(options);
+  if (options.text == "-") options.text = text_from_standard_input("a text");
   if (options.model.empty())
     options.model = released_model(options.target.empty() ? "shakespeare.safetensors" : "de-en.safetensors").string();
   const auto file = model_file_at(options.model);
@@ -168,7 +170,8 @@ void add_attend(CLI::App& program) {
                      "models/shakespeare.safetensors, with --target models/de-en.safetensors");
   CLI::Option* const text =
       command.add_option("text,-t,--text,--source", options->text,
-                         "The text, no longer than the model's context; [MASK] is a hole of a model that fills holes");
+                         "The text, no longer than the model's context, - for standard input; [MASK] is a hole of a model that fills "
+                         "holes");
   command.add_option("--target", options->target, "Of a translator: a translation of the text, in place of its own");
   command.add_option("-i,--image", options->image, "Of a classifier: a picture, PNG or JPEG")->excludes(text);
   command.add_option("-s,--sound", options->sound, "Of a classifier: a sound, WAV or FLAC")->excludes(text);

@@ -8,6 +8,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/explain_walk.h"
+#include "apps/cli/text_input.h"
 
 namespace qkv::cli {
 namespace {
@@ -213,7 +214,8 @@ nlohmann::ordered_json as_json(const explain_options& options, const walk& w) {
   return result;
 }
 
-void run_explain(const explain_options& options, const output_options& output) {
+void run_explain(explain_options options, const output_options& output) {
+  if (options.text == "-") options.text = text_from_standard_input("a few words");
   checked_text("explain", options.text);
   const walk w = take_walk(options);
   if (w.tokens.size() > 24)
@@ -237,7 +239,7 @@ void add_explain(CLI::App& program) {
                   "qkv explain \"he likes school\" --mask causal");
   const auto options = std::make_shared<explain_options>();
   const auto output = std::make_shared<output_options>();
-  command.add_option("text", options->text, "A few words; each is a token")->required();
+  command.add_option("text", options->text, "A few words, each of them a token; - for standard input")->required();
   command.add_option("--mask", options->mask, "Which links exist: none (all), causal (nothing that comes after)")
       ->check(CLI::IsMember({"none", "causal"}))
       ->capture_default_str();

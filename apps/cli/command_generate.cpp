@@ -9,6 +9,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/spoken_text.h"
+#include "apps/cli/text_input.h"
 #include "apps/cli/written_text.h"
 #include "qkv/generate/generate.h"
 
@@ -24,6 +25,7 @@ void run(generate_options options, const output_options& output) {
   check(options.generation.sampling);
   if (options.model.empty()) options.model = released_model("shakespeare.safetensors").string();
   const language_model m = load_language_model(options.model);
+  if (options.prompt == "-") options.prompt = text_from_standard_input("a text to go on with");
   const auto prompt = encode(m.tokens, "--prompt", options.prompt);
   const std::atomic<bool>& stop = stop_on_interrupt();
   std::string text;
@@ -70,7 +72,7 @@ void add_generate(CLI::App& program) {
   command.add_option(
       "-m,--model", options->model,
       "A language model's file, or the folder of its training run; none: models/shakespeare.safetensors");
-  command.add_option("-p,--prompt", options->prompt, "The text to continue; none: a new line");
+  command.add_option("-p,--prompt", options->prompt, "The text to continue, - for standard input; none: a new line");
   command.add_option("-n,--tokens", options->generation.tokens, "How many tokens to write at most")
       ->check(CLI::Range(0L, 1L << 40))
       ->capture_default_str();

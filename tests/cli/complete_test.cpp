@@ -80,6 +80,22 @@ TEST_F(Complete, ReadsStandardInputAndLongTexts) {
   };
   const finished done = running_program({"complete", "--model", model(), "--quiet", "--top", "2"}, read).wait();
   EXPECT_EQ(done.out, qkv_program({"complete", "--model", model(), "--quiet", "--top", "2", "Shall I"}).out);
+  const auto without_times = [](const std::string& text) {
+    auto result = nlohmann::json::parse(text);
+    for (const char* time : {"seconds", "tokens_per_second"}) result.erase(time);
+    return result;
+  };
+  const std::vector<std::vector<std::string>> commands{
+      {"generate", "--model", model(), "--json", "--tokens", "4", "--prompt"},
+      {"attend", "--model", model(), "--json", "--text"},
+      {"explain", "--json"}};
+  for (const auto& command : commands) {
+    auto piped = command, given = command;
+    piped.push_back("-"), given.push_back("Shall I");
+    const finished said = running_program(piped, read).wait();
+    EXPECT_EQ(said.code, 0) << said.err;
+    EXPECT_EQ(without_times(said.out), without_times(qkv_program(given).out)) << command[0];
+  }
   const std::string line = "Shall I & \"you\" 'compare' {thee}";
   EXPECT_EQ(json_of({"complete", "--model", model(), line + "\n" + line})["attention"]["tokens"].size(), 24u);
 }
