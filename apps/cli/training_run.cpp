@@ -33,10 +33,9 @@ training_run::training_run(const run_options& options, const output_options& out
   if (options.resume) {
     if (!newest) refuse_file(options.out, "a checkpoint to resume from", "no valid one in this folder");
     resumed_ = newest;
-    for (const auto& entry : std::filesystem::directory_iterator(options.out))
-      if (const auto name = entry.path().filename().string(); name.starts_with("step-") && name > newest->folder.filename())
-        fmt::print(stderr, "qkv train: {} is damaged: its files are not those of its manifest; step {} is taken\n", name,
-                   newest->step);
+    for (const std::string& name : folder_->damaged_since_newest())
+      fmt::print(stderr, "qkv train: {} is damaged: its files are not those of its manifest; step {} is taken\n", name,
+                 newest->step);
   } else if (newest && !options.replace) {
     throw usage_error(fmt::format(
         "--out: expected a folder without a run; found one of {} steps in {} (--resume goes on from it, --replace begins "

@@ -141,6 +141,16 @@ std::optional<stored_step> run_folder::newest() const {
   return steps.back();
 }
 
+std::vector<std::string> run_folder::damaged_since_newest() const {
+  const auto valid = newest();
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(path_))
+    if (is_numbered(entry.path(), step_prefix) && (!valid || entry.path().filename() > valid->folder.filename()))
+      names.push_back(entry.path().filename());
+  std::ranges::sort(names);
+  return names;
+}
+
 std::optional<stored_step> run_folder::best() const {
   const auto steps = valid_steps(path_);
   if (steps.empty()) return {};

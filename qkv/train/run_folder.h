@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "qkv/io/file_descriptor.h"
@@ -43,6 +44,8 @@ class run_folder {
   const std::filesystem::path& path() const { return path_; }
   /// The latest valid checkpoint.
   std::optional<stored_step> newest() const;
+  /// Names of later checkpoints than the latest valid one: damaged, or never finished.
+  std::vector<std::string> damaged_since_newest() const;
   /// The one that is used where a command is given the folder: model_file_at.
   std::optional<stored_step> best() const;
 

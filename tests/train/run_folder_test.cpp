@@ -50,6 +50,8 @@ TEST_F(RunFolder, PassesOverWhatIsDamagedOrUnfinished) {
   fs::create_directory(run_ / "step-00000003");
   put_bytes(run_ / "step-00000003" / "model.safetensors", "three");  // no manifest: it was never finished
   EXPECT_EQ(run.newest()->step, 1);
+  put_bytes(run_ / "step-by-step.md", "not a checkpoint");
+  EXPECT_THAT(run.damaged_since_newest(), testing::ElementsAre("step-00000002", "step-00000003"));
   put_bytes(run_ / "step-00000001" / "manifest.json", "{}");
   EXPECT_FALSE(run.newest());
   EXPECT_THAT(message_of<file_error>([&] { model_file_at(run_); }), HasSubstr("no valid checkpoint in it"));
