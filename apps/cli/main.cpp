@@ -26,8 +26,9 @@ std::string sentence(const CLI::ParseError& error, const CLI::App& program, cons
                ? "expected a command"
                : (first_argument.front() == '-' ? "unknown argument " : "unknown command ") + first_argument;
   if (dynamic_cast<const CLI::ConfigError*>(&error)) {
-    const std::string line = message.substr(message.rfind("parse ") == std::string::npos ? 0 : message.rfind("parse ") + 6);
-    return "--config: expected options as --dump-config writes them; found " + line;
+    const std::size_t before = message.rfind("parse ");  // CLI11's words, then the option that there is not
+    return "--config: expected options as --dump-config writes them; found " +
+           (before == std::string::npos ? message : message.substr(before + 6));
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error))
     return "unknown argument " + message.substr(message.find(": ") + 2);

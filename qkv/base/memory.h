@@ -16,7 +16,7 @@ void release_kept_memory();
 struct memory_statistics {
   std::size_t in_use;       ///< bytes now held by callers, by what they asked for
   std::size_t peak;         ///< the most in_use has been since reset_memory_peak
-  std::size_t kept;         ///< bytes kept for reuse
+  std::size_t kept;         ///< bytes kept for reuse, addresses that were never touched included
   std::size_t allocations;  ///< blocks taken from the system so far
 };
 memory_statistics memory_in_use();
