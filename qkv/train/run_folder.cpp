@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto step_prefix = "step-", unfinished_prefix = "unfinished-", manifest_name = "manifest.json";
+constexpr auto aside_prefix = "aside-";  // a checkpoint while a new one of the same step takes its name
 constexpr auto lock_name = "lock";
 
 std::string system_message() { return std::generic_category().message(errno); }
@@ -93,6 +94,40 @@ fs::path made(fs::path path) {
   return path;
 }
 
+/// Ends what an interrupted save began: a checkpoint that was put aside gets its name back where no valid one took it.
+void tidy(const fs::path& run) {
+  std::vector<fs::path> unfinished, aside;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    if (is_numbered(entry.path(), unfinished_prefix)) unfinished.push_back(entry.path());
+    if (is_numbered(entry.path(), aside_prefix)) aside.push_back(entry.path());
+  }
+  for (const fs::path& path : unfinished) fs::remove_all(path);
+  for (const fs::path& path : aside) {
+    const fs::path name = run / (step_prefix + path.filename().string().substr(std::string(aside_prefix).size()));
+    if (read_step(name)) {
+      fs::remove_all(path);
+    } else {
+      fs::remove_all(name);
+      fs::rename(path, name);
+    }
+  }
+}
+
+/// Gives a finished checkpoint its name.  Where it is taken, by one of the same step, that one stays until the new one
+/// is there: at no moment there is neither.
+void give_name(const fs::path& finished, const fs::path& name, const fs::path& aside) {
+  if (!fs::exists(name)) return fs::rename(finished, name);
+  fs::rename(name, aside);
+  std::error_code problem;
+  fs::rename(finished, name, problem);
+  if (problem) {
+    fs::rename(aside, name);
+    throw fs::filesystem_error("rename", finished, name, problem);
+  }
+  synchronize(name.parent_path());
+  fs::remove_all(aside);
+}
+
 /// The one that is best for use.
 const stored_step& best_of(const std::vector<stored_step>& steps) {
   const auto loss = [](const stored_step& s) {
@@ -122,10 +157,7 @@ fs::path model_file_at(const fs::path& file_or_run) {
   return best_of(steps).model();
 }
 
-run_folder::run_folder(fs::path path) : path_(made(std::move(path))), lock_(locked(path_)) {
-  for (const auto& entry : fs::directory_iterator(path_))
-    if (is_numbered(entry.path(), unfinished_prefix)) fs::remove_all(entry.path());
-}
+run_folder::run_folder(fs::path path) : path_(made(std::move(path))), lock_(locked(path_)) { tidy(path_); }
 
 run_folder::~run_folder() {
   std::error_code problem;
@@ -174,8 +206,7 @@ void run_folder::save(long step, double validation_loss, const std::function<voi
     write(temporary.model());
     write_manifest(temporary);
     synchronize(temporary.folder);
-    fs::remove_all(final_name);  // one of the same step: only a run that repeats it comes here
-    fs::rename(temporary.folder, final_name);
+    give_name(temporary.folder, final_name, path_ / (aside_prefix + name));
     synchronize(path_);
   } catch (const fs::filesystem_error& error) {
     fs::remove_all(temporary.folder, problem);

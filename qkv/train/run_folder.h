@@ -33,7 +33,8 @@ std::filesystem::path model_file_at(const std::filesystem::path& file_or_run);
 
 class run_folder {
  public:
-  /// Makes the folder if need be and locks it; what an interrupted save left there is removed.
+  /// Makes the folder if need be and locks it; what an interrupted save left there is removed, or gets its name back
+  /// where it is the only one of its step.
   /// @throws file_error where it is no run's folder, cannot be written to, or another run holds it
   explicit run_folder(std::filesystem::path path);
   run_folder(const run_folder&) = delete;
@@ -53,7 +54,7 @@ class run_folder {
   void begin_anew();
 
   /// Adds a checkpoint: into a temporary folder first, the manifest last, all of it made durable before it gets its
-  /// name.  Then forgets all but the latest two and the best.
+  /// name; one of the same step goes only then.  Then forgets all but the latest two and the best.
   /// @param write  writes the model to the name that it is given
   /// @throws file_error a full disk, ...; earlier checkpoints stay as they were
   void save(long step, double validation_loss, const std::function<void(const std::filesystem::path&)>& write);

@@ -88,6 +88,30 @@ TEST_F(RunFolder, RemovesWhatAnInterruptedSaveLeft) {
   EXPECT_FALSE(fs::exists(run_ / "unfinished-00000002"));
 }
 
+TEST_F(RunFolder, ReplacesTheCheckpointOfTheSameStep) {
+  run_folder run(run_);
+  save(run, 1, 2.0, "old");
+  save(run, 1, 3.0, "new");
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "new");
+  EXPECT_FALSE(fs::exists(run_ / "aside-00000001"));
+}
+
+TEST_F(RunFolder, FindsTheCheckpointAgainThatAnInterruptedSavePutAside) {
+  for (const std::string left : {"nothing", "a damaged one", "a valid one"}) {
+    SCOPED_TRACE(left);
+    fs::remove_all(run_);
+    { run_folder run(run_); save(run, 1, NAN, "old"); }
+    fs::copy(run_ / "step-00000001", folder_ / "aside");
+    if (left == "nothing") fs::remove_all(run_ / "step-00000001");
+    if (left == "a damaged one") put_bytes(run_ / "step-00000001" / "model.safetensors", "ol");
+    if (left == "a valid one") { run_folder run(run_); save(run, 1, NAN, "new"); }
+    fs::rename(folder_ / "aside", run_ / "aside-00000001");
+    const run_folder again(run_);
+    EXPECT_EQ(bytes_of_file(model_file_at(run_)), left == "a valid one" ? "new" : "old");
+    EXPECT_FALSE(fs::exists(run_ / "aside-00000001"));
+  }
+}
+
 TEST_F(RunFolder, IsOneRunsAlone) {
   const run_folder run(run_);
   EXPECT_THAT(message_of<file_error>([&] { run_folder second(run_); }), HasSubstr("no other run"));
