@@ -56,11 +56,22 @@ def score(model, pairs):
     return json.loads(done.stdout)["scores"]["bleu_lower_case"]
 
 
+def seed_of(model):
+    """What the model's training drew from."""
+    done = subprocess.run([PROGRAM, "inspect", model, "--json"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"by_length: {done.stderr.strip()}")
+    return json.loads(done.stdout)["training"]["seed"]
+
+
 def main():
     if len(sys.argv) < 5 or any("=" not in argument for argument in sys.argv[4:]):
         sys.exit(__doc__)
     name, source, reference = sys.argv[1:4]
     models = [argument.split("=", 1) for argument in sys.argv[4:]]
+    seeds = {seed_of(model) for _, model in models}
+    if len(seeds) != 1:
+        sys.exit(f"by_length: expected models of one seed; found {', '.join(map(str, sorted(seeds)))}")
     rows = []
     for least, most, pairs in parts_of(read(source), read(reference)):
         row = {"name": f"{least} to {most} words", "words": sum(len(pair[0].split()) for pair in pairs) / len(pairs),
@@ -75,7 +86,7 @@ def main():
     command += [f"{title}={os.path.basename(os.path.normpath(model))}" for title, model in models]
     result = {"what": "lower-cased sacreBLEU (13a), greedy, by the length of the source", "columns": columns, "rows": rows,
               "command": shlex.join(command), "instruction_set": os.environ.get("QKV_ISA", "the widest of the machine"),
-              "threads": int(os.environ.get("QKV_THREADS", len(os.sched_getaffinity(0))))}
+              "threads": int(os.environ.get("QKV_THREADS", len(os.sched_getaffinity(0)))), "seed": seeds.pop()}
     record.keep(name, result | record.surroundings())
 
 

@@ -37,6 +37,8 @@ def check_result(name, result):
             raise Mistake(f"{where}: `{key}` is missing or is not a {kind.__name__}")
     if not {"processor", "cores"} <= set(result["machine"]):
         raise Mistake(f"{where}: `machine` lacks `processor` or `cores`")
+    if name.startswith("learning_") and not isinstance(result.get("seed"), int):
+        raise Mistake(f"{where}: `seed` is missing or is not an int; what is learned depends on it")
     if "output" not in result and "rows" not in result:
         raise Mistake(f"{where}: there is neither `rows` nor `output`")
     if "rows" in result:
@@ -78,8 +80,9 @@ def shown(value, column):
 def origin(result):
     """One line: what was measured on what."""
     machine = result["machine"]
+    seed = f"seed {result['seed']}; " if "seed" in result else ""
     return (f"{machine['processor']}, {machine['cores']} cores; instruction set {result['instruction_set']}, "
-            f"{result['threads']} threads; commit {result['commit']}, {result['date']}; `{result['command']}`")
+            f"{result['threads']} threads; {seed}commit {result['commit']}, {result['date']}; `{result['command']}`")
 
 
 def table(result):

@@ -50,6 +50,14 @@ class Figures(unittest.TestCase):
         self.assertIn("Measured on: abacus, 2 cores; instruction set avx2, 2 threads; commit abc", text)
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
 
+    def test_what_is_learned_says_its_seed(self):
+        with self.assertRaisesRegex(figures.Mistake, "learning_it.json: `seed` is missing"):
+            figures.check_result("learning_it", RESULT)
+        figures.check_result("learning_it", RESULT | {"seed": 1})
+        project = Project(self, "<!-- figures:speed --><!-- end -->\n", RESULT | {"seed": 7})
+        figures.differences(project.root, mend=True)
+        self.assertIn("2 threads; seed 7; commit abc", project.document())
+
     def test_one_figure_is_filled_in(self):
         project = Project(self, "It is <!-- figure:speed:forward_full:ratio -->9<!-- end --> as fast.\n")
         figures.differences(project.root, mend=True)

@@ -32,7 +32,8 @@ class Prove(unittest.TestCase):
         done = run("--list")
         self.assertEqual(done.returncode, 0, done.stderr)
         for name in ("copy", "reverse", "addition", "recall", "induction", "dates", "multi30k_fr_en"):
-            self.assertRegex(done.stdout, rf"(?m)^{name} .+: ")
+            self.assertRegex(done.stdout, rf"(?m)^{name} .+: \S")
+        self.assertRegex(done.stdout, "(?m)^multi30k_fr_en .+: no goal, for comparison")
 
     def test_it_refuses_a_row_that_is_none(self):
         done = run("chess")
@@ -58,6 +59,27 @@ class Prove(unittest.TestCase):
                 result, figure, reached = prove.measure(line, row, first)
                 self.assertEqual((figure, reached), (99.5, expected))
                 self.assertEqual(result["command"], "`QKV_THREADS=1 qkv train --task copy --out out/prove/copy`")
+    def test_a_line_about_a_model_that_is_there_has_the_minutes_of_its_training(self):
+        prove = as_module()
+        spent = {"train": 26.0, "translate": 0.5, "export": 0.1}
+        scores = {"scores": {"bleu": 41, "bleu_lower_case": 42, "chrf": 60}}
+        prove.minutes_of = lambda command, threads: (scores, spent[command[0]])
+        row = prove.ROWS["multi30k_de_en"]
+        trained = None
+        for line in row.lines:
+            result, _, _ = prove.measure(line, row, None, trained)
+            trained = result["minutes"]
+            self.assertEqual((result["minutes"], result["minutes_of_use"]), (26.0, 0.5), line.name)
+
+    def test_every_row_that_is_recorded_is_measured_again(self):
+        prove = as_module()
+        for name in ("multi30k_de_en", "multi30k_fr_en", "multi30k_words", "multi30k_gru"):
+            with open(os.path.join(house.ROOT, "results", f"learning_{name}.json"), encoding="utf-8") as file:
+                recorded = [row["name"] for row in json.load(file)["rows"]]
+            self.assertEqual([line.name for line in prove.ROWS[name].lines], recorded)
+
+    def test_comparisons(self):
+        prove = as_module()
         self.assertTrue(prove.below_first(1, 2))
         self.assertFalse(prove.below_first(2, 2))
 
