@@ -1,5 +1,6 @@
 #include "apps/cli/command.h"
 
+#include "apps/cli/option_values.h"
 #include "qkv/io/utf8.h"
 
 namespace qkv::cli {
@@ -27,7 +28,7 @@ void output_options::add_quiet(CLI::App& command) {
 
 void output_options::add_style(CLI::App& command) {
   command.add_option("--style", style, "How to draw: auto, ascii, unicode or colour; auto asks the terminal")
-      ->check(CLI::IsMember({"auto", "ascii", "unicode", "colour"}))
+      ->check(one_of({"auto", "ascii", "unicode", "colour"}))
       ->capture_default_str();
 }
 

@@ -10,12 +10,12 @@
 #include "apps/cli/command.h"
 #include "apps/cli/head_table.h"
 #include "apps/cli/model_file.h"
+#include "apps/cli/model_kind.h"
 #include "apps/cli/prompt_weights.h"
 #include "apps/cli/seen_text.h"
 #include "apps/cli/terminal_picture.h"
 #include "apps/cli/text_input.h"
 #include "qkv/train/run_folder.h"
-#include "qkv/train/translator.h"
 
 namespace qkv::cli {
 namespace {
@@ -134,12 +134,12 @@ void run(attend_options options, const output_options& output) {
   if (options.model.empty())
     options.model = released_model(options.target.empty() ? "shakespeare.safetensors" : "de-en.safetensors").string();
   const auto file = model_file_at(options.model);
-  const std::string format = model_reader(file).format();
-  const bool classifies = format.starts_with("qkv classifier");
+  const model_kind kind = kind_of(file);
+  const bool classifies = kind == model_kind::classifier;
   const bool seen_or_heard = !(options.image + options.sound).empty();
   if (seen_or_heard && !classifies)
-    throw usage_error("--image and --sound: expected a classifier; found \"" + format + "\"");
-  if (is_translator(format)) return attend_translator(options, output);
+    throw usage_error("--image and --sound: expected a classifier; found " + in_words(kind));
+  if (kind == model_kind::translator) return attend_translator(options, output);
   if (classifies) {
     const classifier c = load_classifier(file);
     if (!c.senses.text) return attend_classifier(c, options, output);
@@ -148,9 +148,9 @@ void run(attend_options options, const output_options& output) {
     if (!options.target.empty()) throw usage_error("--target: expected a translator; found a classifier");
     return show(options, output, seen_by_classifier(options, c));
   }
-  if (!options.target.empty()) throw usage_error("--target: expected a translator; found \"" + format + "\"");
+  if (!options.target.empty()) throw usage_error("--target: expected a translator; found " + in_words(kind));
   show(options, output,
-       format.starts_with("qkv masked") ? seen_by_masked_model(options) : seen_by_language_model(options));
+       kind == model_kind::masked_language_model ? seen_by_masked_model(options) : seen_by_language_model(options));
 }
 
 }  // namespace

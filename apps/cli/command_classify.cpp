@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "apps/cli/command.h"
+#include "apps/cli/model_kind.h"
 #include "apps/cli/text_input.h"
 #include "qkv/io/image_file.h"
 #include "qkv/train/classifier.h"
@@ -49,7 +50,9 @@ encoder_example example_for(const classify_options& o, const classifier& c) {
 }
 
 void run(const classify_options& o, const output_options& output) {
-  const classifier model = load_classifier(model_file_at(o.model));
+  const auto file = model_file_at(o.model);
+  expect_kind(file, model_kind::classifier);
+  const classifier model = load_classifier(file);
   const encoder_example example = example_for(o, model);
   const tensor probabilities = model.model.probabilities(model.model.join({&example, 1}));
   std::vector<long> order(model.senses.classes.size());

@@ -11,6 +11,7 @@
 #include "apps/cli/heat_map.h"
 #include "apps/cli/masked_text_filling.h"
 #include "apps/cli/model_file.h"
+#include "apps/cli/model_kind.h"
 #include "apps/cli/prompt_weights.h"
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/text_input.h"
@@ -26,6 +27,7 @@ struct complete_options {
   long top = 10, layer = 0, head = 0;  // layer and head from 1; 0: the mean over all
   bool words = false, tokens = false;
   std::string svg, png;
+  long left_out = 0;  ///< tokens of the text that the context has no room for
 };
 
 /// A continuation and its probability: a token, or a whole word.
@@ -84,7 +86,7 @@ void print_all(const complete_options& o, const std::vector<candidate>& all, con
 nlohmann::ordered_json as_json(const complete_options& o, const std::vector<candidate>& all,
                                const prompt_weights& looked) {
   nlohmann::ordered_json result{
-      {"model", o.model}, {"prompt", o.text}, {o.words ? "words" : "next", nlohmann::json::array()}};
+      {"model", o.model}, {"prompt", o.text}, {"left_out", o.left_out}, {o.words ? "words" : "next", nlohmann::json::array()}};
   for (const candidate& one : all) {
     if (o.words)
       result["words"].push_back({{"text", one.text}, {"probability", one.probability}});
@@ -135,13 +137,13 @@ void fill(const complete_options& o, const output_options& output) {
 
 void run(complete_options o, const output_options& output) {
   if (o.model.empty()) o.model = released_model("shakespeare.safetensors").string();
-  const bool masked = model_reader(model_file_at(o.model)).format().starts_with("qkv masked");
+  const bool masked = kind_of(model_file_at(o.model)) == model_kind::masked_language_model;
   if (o.text.empty()) o.text = text_from_standard_input("a text to go on with");
   if (masked) return fill(o, output);
   const language_model m = load_language_model(o.model);
   auto prompt = encode(m.tokens, "text", o.text);
-  const auto context = std::size_t(m.model.config().context);
-  if (prompt.size() > context) prompt.erase(prompt.begin(), prompt.end() - long(context));
+  o.left_out = left_out_of_context("qkv complete", prompt.size(), m.model.config().context);
+  prompt.erase(prompt.begin(), prompt.begin() + o.left_out);
   o.words = o.words || (m.tokens.characters && !o.tokens);
   const prompt_weights looked = weights_of_last(m, prompt, o.layer, o.head);
   const auto all = o.words ? next_words(m, prompt, o.top) : next_tokens(m, prompt, o.top);

@@ -4,39 +4,35 @@
 #include <memory>
 
 #include "apps/cli/evaluate_flags.h"
-#include "qkv/train/model_file.h"
+#include "apps/cli/model_kind.h"
 #include "qkv/train/run_folder.h"
-#include "qkv/train/translator.h"
 
 namespace qkv::cli {
 namespace {
 
 /// Says what a model of this kind is evaluated on, where the user gave something else or nothing.
-void expect(bool given, const std::string& kind, const std::string& options) {
-  if (!given) throw usage_error(fmt::format("expected {}, on which {} is evaluated; found none", options, kind));
+void expect(bool given, model_kind kind, const std::string& options) {
+  if (!given)
+    throw usage_error(fmt::format("expected {}, on which {} is evaluated; found none", options, in_words(kind)));
 }
 
 void run(const evaluate_flags& flags, const output_options& output) {
-  const std::string format = model_reader(model_file_at(flags.model)).format();
-  if (is_translator(format)) {
-    expect(!flags.source.empty(), "a translator", "--source FILE and --target FILE");
+  if (flags.skip_bad_lines && flags.source.empty() && flags.labelled.empty())
+    throw usage_error("--skip-bad-lines: expected --source and --target, or --labelled; found none of them");
+  const model_kind kind = kind_of(model_file_at(flags.model));
+  if (kind == model_kind::translator) {
+    expect(!flags.source.empty(), kind, "--source FILE and --target FILE");
     return evaluate_translator(flags, output);
   }
-  if (format.starts_with("qkv decoder")) {
-    expect(!flags.text.empty(), "a language model", "--text FILE");
-    if (flags.seed) throw usage_error("--seed: expected a masked language model; found one that writes on");
-    return evaluate_language_model(flags, output);
-  }
-  if (format.starts_with("qkv masked")) {
-    expect(!flags.text.empty(), "a masked language model", "--text FILE");
-    return evaluate_masked_model(flags, output);
-  }
-  if (format.starts_with("qkv classifier")) {
-    expect(!flags.images.empty() || !flags.sounds.empty() || !flags.labelled.empty(), "a classifier",
+  if (kind == model_kind::classifier) {
+    expect(!flags.images.empty() || !flags.sounds.empty() || !flags.labelled.empty(), kind,
            "--images FOLDER, --sounds FOLDER or --labelled FILE");
     return evaluate_classifier(flags, output);
   }
-  throw usage_error(fmt::format("--model: expected a model that `qkv train` wrote; found \"{}\"", format));
+  expect(!flags.text.empty(), kind, "--text FILE");
+  if (kind == model_kind::masked_language_model) return evaluate_masked_model(flags, output);
+  if (flags.seed) throw usage_error("--seed: expected a masked language model; found one that writes on");
+  evaluate_language_model(flags, output);
 }
 
 void add_data(CLI::App& command, evaluate_flags& flags) {
@@ -65,6 +61,8 @@ void add_data(CLI::App& command, evaluate_flags& flags) {
   command.add_option("--sounds", flags.sounds, "Sounds, for a classifier: a folder as `qkv train --sounds` takes it");
   command.add_option("--labelled", flags.labelled,
                      "Texts with classes, for a classifier: a file as `qkv train --labelled` takes it");
+  command.add_flag("--skip-bad-lines", flags.skip_bad_lines,
+                   "Leave out empty and damaged lines of --source and --target or --labelled, and say how many");
   command.add_flag("--all", flags.all, "For a classifier: not only what `qkv train` holds out");
 }
 

@@ -8,6 +8,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/explain_walk.h"
+#include "apps/cli/option_values.h"
 #include "apps/cli/text_input.h"
 
 namespace qkv::cli {
@@ -241,13 +242,13 @@ void add_explain(CLI::App& program) {
   const auto output = std::make_shared<output_options>();
   command.add_option("text", options->text, "A few words, each of them a token; - for standard input")->required();
   command.add_option("--mask", options->mask, "Which links exist: none (all), causal (nothing that comes after)")
-      ->check(CLI::IsMember({"none", "causal"}))
+      ->check(one_of({"none", "causal"}))
       ->capture_default_str();
   command.add_option("--weighting", options->weighting, "From scores to weights: softmax, sparsemax or uniform")
-      ->check(CLI::IsMember({"softmax", "sparsemax", "uniform"}))
+      ->check(one_of({"softmax", "sparsemax", "uniform"}))
       ->capture_default_str();
   command.add_option("--similarity", options->similarity, "Of a query and a key: dot, cosine or additive")
-      ->check(CLI::IsMember({"dot", "cosine", "additive"}))
+      ->check(one_of({"dot", "cosine", "additive"}))
       ->capture_default_str();
   command.add_option("--width", options->width, "Channels of the head")->check(CLI::Range(1, 8))->capture_default_str();
   command.add_option("--seed", options->seed, "Of the random numbers")->capture_default_str();

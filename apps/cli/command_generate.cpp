@@ -8,6 +8,7 @@
 #include "apps/cli/command.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_file.h"
+#include "apps/cli/option_values.h"
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/text_input.h"
 #include "apps/cli/written_text.h"
@@ -27,6 +28,7 @@ void run(generate_options options, const output_options& output) {
   const language_model m = load_language_model(options.model);
   if (options.prompt == "-") options.prompt = text_from_standard_input("a text to go on with");
   const auto prompt = encode(m.tokens, "--prompt", options.prompt);
+  const long left_out = left_out_of_context("qkv generate", prompt.size(), m.model.config().context);
   const std::atomic<bool>& stop = stop_on_interrupt();
   std::string text;
   spoken_text speech(m.tokens.all, prompt);
@@ -50,6 +52,7 @@ void run(generate_options options, const output_options& output) {
   }
   const nlohmann::ordered_json result{{"model", options.model},
                                       {"prompt", options.prompt},
+                                      {"left_out", left_out},
                                       {"text", text},
                                       {"tokens", written.size()},
                                       {"seconds", seconds},
@@ -77,13 +80,13 @@ void add_generate(CLI::App& program) {
       ->check(CLI::Range(0L, 1L << 40))
       ->capture_default_str();
   command.add_option("--temperature", sampling.temperature, "Above 1 bolder, below 1 safer; 0: always the likeliest")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(number_between(0, 100))
       ->capture_default_str();
   command.add_option("--top-k", sampling.top_k, "Choose among the k likeliest only; 0: all")
       ->check(CLI::Range(0L, 1L << 40))
       ->capture_default_str();
   command.add_option("--top-p", sampling.top_p, "Choose among the likeliest that hold this probability together")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0, 1))
       ->capture_default_str();
   command.add_option("--seed", sampling.seed, "The same seed writes the same text")->capture_default_str();
   output->add_quiet(command);

@@ -11,6 +11,8 @@
 #include "apps/cli/command.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/memory_meter.h"
+#include "apps/cli/model_kind.h"
+#include "apps/cli/option_values.h"
 #include "apps/cli/spoken_text.h"
 #include "apps/cli/text_input.h"
 #include "qkv/base/error.h"
@@ -30,6 +32,7 @@ struct tokenize_options {
   // Learning.
   tokenizer_choice learn;
   std::string out;
+  bool vocabulary_given = false;
   bool plain = false;  ///< without special tokens
 };
 
@@ -38,8 +41,9 @@ tokenizer tokenizer_of_model(const tokenize_options& o) {
   const auto path = model_file_at(o.model);
   const model_reader file(path);
   for (const std::string& name : {"vocabulary" + std::string(), "tokenizer" + std::string(), o.side + "_tokenizer"})
-    if (file.has_text(name)) return file.in_this_file([&] { return tokenizer::from_json(file.text(name)); });
-  refuse_file(path, "a model of texts, with its tokenizer", "\"" + file.format() + "\", which has none");
+    if (file.has_text(name) && !file.text(name).empty())
+      return file.in_this_file([&] { return tokenizer::from_json(file.text(name)); });
+  refuse_file(path, "a model of texts, with its tokens", kind_and_use_of(path));
 }
 
 tokenizer chosen_tokenizer(const tokenize_options& o) {
@@ -171,6 +175,8 @@ void learn(const tokenize_options& o, const output_options& output) {
   if (o.out.empty()) throw usage_error("--out: expected a file for the tokenizer; found none");
   if (o.decode || !o.tokenizer.empty() || !o.model.empty())
     throw usage_error("--learn: expected to make a tokenizer, or to use one; found both");
+  if (o.vocabulary_given && (o.learn.kind == "characters" || o.learn.kind == "bytes"))
+    throw usage_error("--vocabulary: expected --learn words, bpe or unigram, which has use for it; found " + o.learn.kind);
   const std::string text = o.file.empty() ? text_from_standard_input("a text to learn from") : read_text(o.file);
   const auto lines = lines_of(text);
   // Characters and pieces of a text to continue include its line ends; lines of translations have none.
@@ -201,7 +207,7 @@ void run(const tokenize_options& o, const output_options& output) {
 void add_learning(CLI::App& program, tokenize_options& o) {
   CLI::App& command = *program.add_option_group("Learning");
   CLI::Option* kind = command.add_option("--learn", o.learn.kind, "Make a tokenizer of this kind from --text")
-                          ->check(CLI::IsMember(token_kinds));
+                          ->check(one_of(token_kinds));
   command.add_option("--vocabulary", o.learn.vocabulary, "Tokens of bpe, unigram and words, at most")
       ->check(CLI::Range(1L, 1L << 24))
       ->capture_default_str()
@@ -233,7 +239,7 @@ void add_tokenize(CLI::App& program) {
   command.add_option("-m,--model", options->model, "A model's file, or the folder of its training run: its tokens")
       ->excludes(tokenizer);
   command.add_option("--side", options->side, "Of a translator: the tokens of its source, or those of its target")
-      ->check(CLI::IsMember({"source", "target"}))
+      ->check(one_of({"source", "target"}))
       ->capture_default_str();
   command.add_flag("-d,--decode", options->decode, "From numbers of tokens to texts");
   command.add_flag("--statistics", options->statistics, "Only how many tokens there are, a word and a byte");
@@ -241,7 +247,10 @@ void add_tokenize(CLI::App& program) {
   output->add_style(command);
   output->add_quiet(command);
   output->add_json(command);
-  command.callback([options, output] { run(*options, *output); });
+  command.callback([options, output, &command] {
+    options->vocabulary_given = command.get_option("--vocabulary")->count() > 0;
+    run(*options, *output);
+  });
 }
 
 }  // namespace qkv::cli

@@ -9,6 +9,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/learned_tokenizer.h"
+#include "apps/cli/option_values.h"
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_presets.h"
@@ -31,10 +32,12 @@ class given_training_options {
       option = command.add_flag(name, given_.*field, what);
     else
       option = command.add_option(name, given_.*field, what);
-    copies_.push_back([this, option, field](training_options& to) {
-      if (option->count() > 0) to.*field = given_.*field;
-    });
-    return option;
+    return copied(option, field);
+  }
+  template <class T>
+  CLI::Option* add(CLI::App& command, const std::string& name, T training_options::*field, const words_for<T>& choices,
+                   const std::string& what) {
+    return copied(add_choice(command, name, given_.*field, choices, what), field);
   }
   training_options over(training_options defaults) const {
     for (const auto& copy : copies_) copy(defaults);
@@ -42,6 +45,14 @@ class given_training_options {
   }
 
  private:
+  template <class T>
+  CLI::Option* copied(CLI::Option* option, T training_options::*field) {
+    copies_.push_back([this, option, field](training_options& to) {
+      if (option->count() > 0) to.*field = given_.*field;
+    });
+    return option;
+  }
+
   training_options given_;
   std::vector<std::function<void(training_options&)>> copies_;
 };
@@ -52,17 +63,17 @@ std::string words_for_tasks() {
   return words;
 }
 
-const std::map<std::string, schedule_kind> schedules{{"cosine", schedule_kind::half_cosine},
-                                                     {"inverse-square-root", schedule_kind::inverse_square_root},
-                                                     {"warm-stable-decay", schedule_kind::warm_stable_decay},
-                                                     {"constant", schedule_kind::constant}};
+const words_for<schedule_kind> schedules{{"cosine", schedule_kind::half_cosine},
+                                         {"inverse-square-root", schedule_kind::inverse_square_root},
+                                         {"warm-stable-decay", schedule_kind::warm_stable_decay},
+                                         {"constant", schedule_kind::constant}};
 
-const std::map<std::string, optimiser_kind> optimisers{{"adamw", optimiser_kind::adamw},
-                                                       {"adam", optimiser_kind::adam},
-                                                       {"sgd", optimiser_kind::sgd},
-                                                       {"muon", optimiser_kind::muon}};
+const words_for<optimiser_kind> optimisers{{"adamw", optimiser_kind::adamw},
+                                           {"adam", optimiser_kind::adam},
+                                           {"sgd", optimiser_kind::sgd},
+                                           {"muon", optimiser_kind::muon}};
 
-const std::map<std::string, not_finite_kind> ways_on{{"stop", not_finite_kind::stop}, {"skip", not_finite_kind::skip}};
+const words_for<not_finite_kind> ways_on{{"stop", not_finite_kind::stop}, {"skip", not_finite_kind::skip}};
 
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
@@ -97,7 +108,7 @@ void add_data(CLI::App& command, train_flags& flags) {
 void add_task(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Tasks");
   CLI::Option* task = group->add_option("--task", flags.task, "Learn from examples that are made up: " + words_for_tasks())
-                          ->check(CLI::IsMember(names_of_tasks()).description(""));
+                          ->check(one_of(names_of_tasks()).description(""));
   task->type_name("NAME");
   group->add_option("--task-length", flags.task_length, "How long its examples are")->needs(task);
 }
@@ -132,7 +143,7 @@ std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
   return {group
               ->add_option("--tokens", flags.tokens,
                            "What texts are cut into; none: characters of a text, byte pairs (bpe) of translations")
-              ->check(CLI::IsMember(token_kinds)),
+              ->check(one_of(token_kinds)),
           group->add_option("--vocabulary", flags.vocabulary, "Tokens of bpe, unigram and words, at most")
               ->check(positive)
               ->capture_default_str(),
@@ -152,20 +163,7 @@ std::vector<CLI::Option*> add_sizes(CLI::App& command, size_flags& sizes) {
           group->add_option("--context", sizes.context, "Tokens that it can look back on")
               ->check(CLI::Range(1L, 1L << 20)),
           group->add_option("--dropout", sizes.dropout, "Share of numbers dropped while training")
-              ->check(CLI::Range(0.0, 0.99))};
-}
-
-/// An option that is one of several words, in the order of an enum.
-template <class Choice, std::size_t N>
-CLI::Option* add_choice(CLI::App& command, const char* name, Choice& choice, const std::array<const char*, N>& words,
-                        const char* description) {
-  const std::vector<std::string> all(words.begin(), words.end());
-  const auto choose = [&choice, all](const std::string& word) {
-    choice = Choice(std::find(all.begin(), all.end(), word) - all.begin());
-  };
-  return command.add_option_function<std::string>(name, choose, description)
-      ->check(CLI::IsMember(all))
-      ->default_str(all[std::size_t(choice)]);
+              ->check(number_between(0, 0.99))};
 }
 
 /// What the model is made of, beside its sizes.
@@ -216,30 +214,23 @@ std::vector<CLI::Option*> add_recurrent(CLI::App& program, train_flags& flags) {
 std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options& given) {
   auto& group = *command.add_option_group("Learning");
   using o = training_options;
-  CLI::Option* schedule =
-      given.add(group, "--schedule", &o::schedule, "How the learning rate moves: cosine, inverse-square-root, "
-                                                   "warm-stable-decay or constant");
-  schedule->transform(CLI::CheckedTransformer(schedules).description(""))->type_name("NAME");
-  CLI::Option* optimiser = given.add(group, "--optimiser", &o::optimiser,
-                                     "adamw (unless told otherwise), adam, sgd, or muon: matrices of layers along "
-                                     "their orthogonal momentum, the rest by adamw");
-  optimiser->transform(CLI::CheckedTransformer(optimisers).description(""))->type_name("NAME");
   return {given.add(group, "--batch", &o::batch, "Sequences of a batch")->check(positive),
           given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch, instead of --batch")
               ->check(not_negative),
           given.add(group, "--accumulate", &o::accumulate, "Batches a step, added up as if they were one")
               ->check(positive),
-          given.add(group, "--learning-rate", &o::learning_rate, "At its highest")->check(CLI::Range(0.0, 100.0)),
+          given.add(group, "--learning-rate", &o::learning_rate, "At its highest")->check(number_between(0, 100)),
           given.add(group, "--warm-up", &o::warm_up, "Steps until it is there")->check(not_negative),
-          schedule,
-          optimiser,
-          given.add(group, "--momentum", &o::momentum, "Of sgd and muon; none: 0.95")->check(CLI::Range(0.0, 0.9999)),
-          given.add(group, "--weight-decay", &o::weight_decay, "Of matrices")->check(CLI::Range(0.0, 100.0)),
-          given.add(group, "--clip", &o::clip, "Largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9)),
+          given.add(group, "--schedule", &o::schedule, schedules, "How the learning rate moves"),
+          given.add(group, "--optimiser", &o::optimiser, optimisers,
+                    "None: adamw; muon: matrices of layers along their orthogonal momentum, the rest by adamw"),
+          given.add(group, "--momentum", &o::momentum, "Of sgd and muon; none: 0.95")->check(number_between(0, 0.9999)),
+          given.add(group, "--weight-decay", &o::weight_decay, "Of matrices")->check(number_between(0, 100)),
+          given.add(group, "--clip", &o::clip, "Largest norm of a gradient; 0: any")->check(number_between(0, 1e9)),
           given.add(group, "--label-smoothing", &o::label_smoothing, "Share of a target that is spread over all others")
-              ->check(CLI::Range(0.0, 0.99)),
+              ->check(number_between(0, 0.99)),
           given.add(group, "--average", &o::average, "Use weights averaged with this decay a step; 0: the latest")
-              ->check(CLI::Range(0.0, 0.9999999)),
+              ->check(number_between(0, 0.9999999)),
           given.add(group, "--seed", &o::seed, "Of weights, data order and dropout")->check(CLI::NonNegativeNumber)};
 }
 
@@ -253,11 +244,9 @@ void add_course(CLI::App& command, run_options& run, given_training_options& cou
       ->check(not_negative);
   course.add(group, "--recompute", &o::recompute,
              "Keep only the inputs of layers for the way back, and run them again: less memory, the same bits");
-  course.add(group, "--on-nan", &o::on_not_finite,
-            "When a loss or a gradient is not finite: stop, with the last good weights saved; or skip the step, and "
-            "stop after ten of them")
-      ->transform(CLI::CheckedTransformer(ways_on).description(""))
-      ->type_name("NAME");
+  course.add(group, "--on-nan", &o::on_not_finite, ways_on,
+             "When a loss or a gradient is not finite: stop, with the last good weights saved; or skip the step, and "
+             "stop after ten of them");
   course.add(group, "--sample-every", &o::sample_every, "Steps between samples of what it says; 0: only at the end")
       ->check(not_negative);
   course.add(group, "--checkpoint-every", &o::checkpoint_every, "Steps between checkpoints; 0: only at the end")
@@ -297,9 +286,9 @@ void add_run(CLI::App& command, run_options& run, given_training_options& given,
   CLI::Option* steps = given.add(command, "--steps", &training_options::steps, "Steps in all; none: 2000")->check(positive);
   CLI::Option* seconds = given.add(command, "--seconds", &training_options::seconds,
                                    "Stop after that many seconds; without --steps, the only limit; 0: no limit of time")
-                             ->check(CLI::Range(0.0, 1e9));
+                             ->check(number_between(0, 1e9));
   command.add_option("--epochs", run.epochs, "How often every pair of texts, picture or sound is seen, instead of --steps")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_between(0, 1e6))
       ->excludes(steps);
   flags_given = {{steps, &run.steps_given}, {seconds, &run.seconds_given}};
   command.add_flag("--resume", run.resume, "Go on from the latest valid checkpoint in --out");
@@ -437,7 +426,7 @@ void add_train(CLI::App& program) {
   command.add_flag("--dump-config", *dump, "Print the options given as a file for --config, and stop")->configurable(false);
   read_environment(command);
   command.callback([preset, list, flags, output, given, course, limits, dump, fixed, recurrent, &program, &command] {
-    if (*list) return fmt::print("{}", presets_in_words());
+    if (*list) return fmt::print("{}", output->json ? presets_in_json().dump(1) + "\n" : presets_in_words());
     check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
     flags->positions_given = command.get_option("--positions")->count() > 0;

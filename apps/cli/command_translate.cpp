@@ -9,6 +9,8 @@
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
 #include "apps/cli/model_file.h"
+#include "apps/cli/model_kind.h"
+#include "apps/cli/option_values.h"
 #include "apps/cli/text_input.h"
 #include "apps/cli/translating.h"
 #include "qkv/io/text_file.h"
@@ -41,7 +43,9 @@ void draw(const translate_options& options, const translator& t, const std::stri
 void run(translate_options options, const output_options& output) {
   check(options.how);
   if (options.model.empty()) options.model = released_model("de-en.safetensors").string();
-  const translator t = load_translator(model_file_at(options.model));
+  const auto file = model_file_at(options.model);
+  expect_kind(file, model_kind::translator);
+  const translator t = load_translator(file);
   const auto texts = given_texts(options.texts, options.file, "texts to translate");
   const auto tokens = tokens_of(t.source, t.model->context(), texts);
   std::vector<std::string> meant;
@@ -97,7 +101,7 @@ void add_translate(CLI::App& program) {
       ->check(CLI::Range(1L, 1024L))
       ->capture_default_str();
   command.add_option("--length-penalty", options->how.length_penalty, "Above 1 favours longer translations")
-      ->check(CLI::Range(0.0, 10.0))
+      ->check(number_between(0, 10))
       ->capture_default_str();
   command.add_option("--batch", options->how.batch, "Texts at a time")
       ->check(CLI::Range(1L, 1L << 20))

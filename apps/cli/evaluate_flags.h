@@ -17,6 +17,7 @@ struct evaluate_flags {
   // Texts and their translations.
   std::string source, target;
   long beam = 5;
+  bool skip_bad_lines = false;  ///< of these texts, and of texts with classes
   // Texts with classes, pictures and sounds.
   std::string labelled, images, sounds;
   bool all = false;  ///< what was learned from too

@@ -89,6 +89,7 @@ lessons examples_for(const evaluate_flags& flags, const classifier_senses& sense
   data.images = flags.images;
   data.sounds = flags.sounds;
   data.labelled = flags.labelled;
+  data.skip_bad_lines = flags.skip_bad_lines;
   if (senses.text && flags.labelled.empty())
     throw usage_error("expected --labelled, texts that this model reads; found none");
   if (!senses.text && !flags.labelled.empty())

@@ -77,7 +77,9 @@ void evaluate_language_model(const evaluate_flags& flags, const output_options& 
   if (tokens.size() < 2)
     throw usage_error(
         fmt::format("--text: expected at least 2 tokens, one to predict the next; found {}", tokens.size()));
-  const long context = m.model.config().context, stride = flags.stride > 0 ? std::min(flags.stride, context) : context;
+  const long context = m.model.config().context, stride = flags.stride > 0 ? flags.stride : context;
+  if (stride > context)
+    throw usage_error(fmt::format("--stride: expected at most {}, the context of this model; found {}", context, stride));
   const auto start = std::chrono::steady_clock::now();
   const double sum = total_loss(m.model, tokens, stride, output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -49,7 +49,7 @@ mean_loss loss_of(const translator& t, const parallel_tokens& pairs, const outpu
 
 void evaluate_translator(const evaluate_flags& flags, const output_options& output) {
   const translator t = load_translator(model_file_at(flags.model));
-  const parallel_lines lines = read_pairs(flags.source, flags.target, /*skip_bad=*/false);
+  const parallel_lines lines = read_pairs(flags.source, flags.target, flags.skip_bad_lines);
   const long context = t.model->context();
   const parallel_tokens pairs{tokens_of(t.source, context, lines.source), tokens_of(t.target, context, lines.target)};
   const mean_loss all = loss_of(t, pairs, output);

@@ -38,8 +38,7 @@ std::string read_field(const std::string& path, const std::string& field, bool s
                                    path, i + 1, field, fault));
     }
   }
-  if (skipped > 0)
-    fmt::print(stderr, "qkv train: {} of {} lines of {} are damaged and are left out\n", skipped, lines.size(), path);
+  say_left_out(skipped, lines.size(), path);
   if (all.empty()) refuse_file(path, "at least one text", "none");
   return all;
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/command.h"
+#include "apps/cli/model_kind.h"
 #include "qkv/io/utf8.h"
 #include "qkv/train/run_folder.h"
 
@@ -35,7 +37,9 @@ text_tokens text_tokens_from_json(const std::string& json) {
 }
 
 language_model load_language_model(const std::filesystem::path& path) {
-  checkpoint loaded = load_checkpoint(model_file_at(path));
+  const auto file = model_file_at(path);
+  expect_kind(file, model_kind::language_model);
+  checkpoint loaded = load_checkpoint(file);
   text_tokens tokens = [&] {
     try {
       return text_tokens_from_json(loaded.facts.vocabulary);
@@ -57,6 +61,14 @@ std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& o
     throw usage_error(fmt::format("{}: expected a text of at least one token ({}); found none in \"{}\"", option,
                                   tokens.all.in_words(), visible(text, look::unicode)));
   return encoded;
+}
+
+long left_out_of_context(const std::string& command, std::size_t tokens, long context) {
+  const long left_out = std::max(0L, long(tokens) - context);
+  if (left_out > 0)
+    fmt::print(stderr, "{}: the text has {} tokens, the model's context {}: the first {} are left out\n", command, tokens,
+               context, left_out);
+  return left_out;
 }
 
 std::filesystem::path released_model(const std::string& name) {

@@ -33,6 +33,9 @@ language_model load_language_model(const std::filesystem::path& path);
 std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& option, std::string_view text,
                                  markers = markers::as_text);
 
+/// How many of a prompt's first tokens a model's context has no room for; says so on standard error where any are.
+long left_out_of_context(const std::string& command, std::size_t tokens, long context);
+
 /// The models that come with the program: a file of the folder models/ where it runs, or above the program's own.
 /// Throws usage_error, which asks for --model, where there is none.
 std::filesystem::path released_model(const std::string& name);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/cli/json_lines.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/base/error.h"
@@ -33,19 +35,30 @@ pair_of_texts pair_in_json(const std::string& line, const std::string& source_fi
   return {std::move(source.text), std::move(target.text), source.fault.empty() ? target.fault : source.fault};
 }
 
-void say_how_many(std::size_t skipped, std::size_t all, const std::string& path) {
-  if (skipped > 0)
-    fmt::print(stderr, "qkv train: {} of {} pairs of {} have an empty or damaged line and are left out\n", skipped, all,
-               path);
+[[noreturn]] void refuse_line(const std::string& path, std::size_t index, const std::string& fault) {
+  throw file_error(fmt::format("{}, line {}: expected a text in UTF-8; found {} (--skip-bad-lines leaves such pairs out)",
+                               path, index + 1, fault));
+}
+
+/// A file that is no text at all has any number of lines: it is named for what it is, not for that number.
+void check_is_a_text(const std::string& path, const std::vector<std::string>& lines) {
+  const auto binary = std::ranges::find_if(lines, [](const std::string& line) { return line.contains('\0'); });
+  if (binary != lines.end()) refuse_line(path, std::size_t(binary - lines.begin()), fault_of(*binary));
 }
 
 }  // namespace
+
+void say_left_out(std::size_t skipped, std::size_t all, const std::string& path, const char* what) {
+  if (skipped > 0)
+    fmt::print(stderr, "qkv: {} of {} {} of {} are empty or damaged and are left out\n", skipped, all, what, path);
+}
 
 std::string bytes_of(const std::string& path) {
   if (std::filesystem::is_directory(path)) refuse_file(path, "a text", "a folder");
   std::ifstream in(path, std::ios::binary);
   if (!in) refuse_file(path, "a text", "no file of that name that can be read");
   std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (begins_as_utf16(bytes)) refuse_file(path, "a text in UTF-8", "one in UTF-16; save it as UTF-8");
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (bytes.starts_with(byte_order_mark)) bytes.erase(0, byte_order_mark.size());
   return bytes;
@@ -61,6 +74,7 @@ std::string fault_of(const std::string& line) {
 
 parallel_lines read_pairs(const std::string& source, const std::string& target, bool skip_bad) {
   auto first = lines_of(bytes_of(source)), second = lines_of(bytes_of(target));
+  if (first.size() != second.size()) check_is_a_text(source, first), check_is_a_text(target, second);
   if (first.size() != second.size())
     throw file_error(fmt::format("expected as many lines in {} as in {}, {}; found {}", target, source, first.size(),
                                  second.size()));
@@ -73,12 +87,10 @@ parallel_lines read_pairs(const std::string& source, const std::string& target, 
       good.target.push_back(std::move(second[i]));
       continue;
     }
-    if (!skip_bad)
-      throw file_error(fmt::format("{}, line {}: expected a text in UTF-8; found {} (--skip-bad-lines leaves such pairs out)",
-                                   in_first.empty() ? target : source, i + 1, in_first.empty() ? in_second : in_first));
+    if (!skip_bad) refuse_line(in_first.empty() ? target : source, i, in_first.empty() ? in_second : in_first);
     ++skipped;
   }
-  say_how_many(skipped, first.size(), source);
+  say_left_out(skipped, first.size(), source, "pairs");
   if (good.source.empty()) refuse_file(source, "at least one line", "none");
   return good;
 }
@@ -102,7 +114,7 @@ parallel_lines read_pairs_of_one_file(const std::string& path, const std::string
                                    pair.fault));
     }
   }
-  say_how_many(skipped, lines.size(), path);
+  say_left_out(skipped, lines.size(), path, "pairs");
   if (good.source.empty()) refuse_file(path, "at least one pair of texts", "none");
   return good;
 }

@@ -25,6 +25,8 @@ parallel_lines read_pairs_of_one_file(const std::string& path, const std::string
 
 /// What is wrong with a line of text; empty where nothing is.
 std::string fault_of(const std::string& line);
+/// Says how many lines of a file are left out, on standard error, where any are.
+void say_left_out(std::size_t skipped, std::size_t all, const std::string& path, const char* what = "lines");
 /// All of a file.   @throws file_error
 std::string bytes_of(const std::string& path);
 

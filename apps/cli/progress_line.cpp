@@ -22,7 +22,8 @@ std::string in_percent(double share) {
 }
 
 std::string in_clock(double seconds) {
-  const long all = std::lround(std::max(seconds, 0.0)), hours = all / 3600, minutes = all / 60 % 60;
+  constexpr double longest = 1e15;  // what a long holds with room to spare
+  const long all = std::lround(std::clamp(seconds, 0.0, longest)), hours = all / 3600, minutes = all / 60 % 60;
   return hours ? fmt::format("{}:{:02}:{:02}", hours, minutes, all % 60) : fmt::format("{}:{:02}", minutes, all % 60);
 }
 

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "qkv/base/error.h"
+
 namespace qkv::cli {
 
 /// All of standard input, without the line end that closes it.
@@ -13,5 +15,11 @@ std::string text_from_standard_input(const std::string& what);
 /// @param file  a name, or empty   @throws usage_error where there is none, or one is not UTF-8; file_error
 std::vector<std::string> given_texts(const std::vector<std::string>& arguments, const std::string& file,
                                      const std::string& what);
+
+/// Runs `read`, and puts the file's name before what it complains of.
+template <class Read>
+auto in_file(const std::string& name, Read read) try {
+  return read();
+} catch (const shape_error& error) { throw file_error(name + ": " + error.what()); }
 
 }  // namespace qkv::cli

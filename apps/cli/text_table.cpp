@@ -6,8 +6,8 @@
 #include <map>
 
 #include "apps/cli/learned_tokenizer.h"
+#include "apps/cli/parallel_lines.h"
 #include "qkv/base/error.h"
-#include "qkv/io/text_file.h"
 #include "qkv/tokens/training.h"
 
 namespace qkv::cli {
@@ -17,21 +17,36 @@ struct labelled_lines {
   std::vector<std::string> labels, texts;
 };
 
-labelled_lines read_lines(const std::string& path) {
+/// What is wrong with a line of a class, a tab and a text; empty where nothing is.
+std::string fault_of_labelled(const std::string& line) {
+  if (std::string fault = fault_of(line); !fault.empty()) return fault;
+  const std::size_t tab = line.find('\t');
+  if (tab == std::string::npos) return "no tab";
+  if (tab == 0) return "no class";
+  return line.find_first_not_of(" \t\r", tab) == std::string::npos ? "no text" : "";
+}
+
+labelled_lines read_lines(const std::string& path, bool skip_bad) {
   labelled_lines all;
-  long number = 0;
-  for (const std::string& line : lines_of(read_text(path))) {
-    ++number;
+  const auto lines = lines_of(bytes_of(path));
+  std::size_t skipped = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
     if (line.empty()) continue;
-    const std::size_t tab = line.find('\t');
-    if (tab == std::string::npos || tab == 0 || line.find_first_not_of(" \t\r", tab) == std::string::npos)
-      throw file_error(fmt::format("{}, line {}: expected a class, a tab and a text; found {}", path, number,
-                                   tab == std::string::npos ? "no tab"
-                                   : tab == 0               ? "no class"
-                                                            : "no text"));
-    all.labels.push_back(line.substr(0, tab));
-    all.texts.push_back(line.substr(tab + 1));
+    const std::string fault = fault_of_labelled(line);
+    if (fault.empty()) {
+      const std::size_t tab = line.find('\t');
+      all.labels.push_back(line.substr(0, tab));
+      all.texts.push_back(line.substr(tab + 1));
+    } else if (skip_bad) {
+      ++skipped;
+    } else {
+      throw file_error(fmt::format("{}, line {}: expected a class, a tab and a text; found {} (--skip-bad-lines leaves "
+                                   "such lines out)",
+                                   path, i + 1, fault));
+    }
   }
+  say_left_out(skipped, lines.size(), path);
   return all;
 }
 
@@ -61,7 +76,7 @@ long tokens_read(const train_flags& flags, const std::vector<std::vector<std::in
 }  // namespace
 
 text_table read_text_table(const train_flags& flags, const tokenizer* as) {
-  const labelled_lines lines = read_lines(flags.labelled);
+  const labelled_lines lines = read_lines(flags.labelled, flags.skip_bad_lines);
   const auto classes = numbered(lines.labels);
   if (classes.size() < 2) refuse_file(flags.labelled, "texts of two classes or more", std::to_string(classes.size()));
   text_table all;

@@ -19,7 +19,7 @@ struct text_table {
 /// Every tenth text of a class is held out to test on; what is validated on is with_some_kept_apart.  Texts are read up
 /// to the context that the flags give, or else as far as 98 in 100 of them go, at most 255 tokens.
 /// @param as  the tokens of a model that is there already; null: learned from these texts
-/// @throws file_error that names the line
+/// Damaged lines are left out where the flags say so.   @throws file_error that names the line
 text_table read_text_table(const train_flags& flags, const tokenizer* as);
 
 }  // namespace qkv::cli

@@ -28,7 +28,7 @@ const std::vector<belonging>& belongings() {
       {{"--separate-vocabularies"}, {"--source", "--pairs"}},
       {{"--batch-tokens", "--alignment", "--cell"}, {"--source", "--pairs", "--task"}},
       {{"--source-field", "--target-field"}, {"--pairs"}},
-      {{"--skip-bad-lines"}, {"--source", "--pairs", "--field"}},
+      {{"--skip-bad-lines"}, {"--source", "--pairs", "--field", "--labelled"}},
       {{"--context"}, {"--text", "--source", "--pairs", "--labelled", "--task"}},
       {{"--label-smoothing"}, {"--source", "--pairs", "--images", "--sounds", "--labelled", "--task"}},
       {{"--picture-size", "--patch", "--flip"}, {"--images"}},
@@ -51,6 +51,30 @@ bool heads_of_a_recurrent_network(const CLI::App& command, const std::string& op
   return option == "--heads" && (is_given(command, "--alignment") || is_given(command, "--cell"));
 }
 
+/// What an option only means something to is the value of another one, given or not.
+struct setting {
+  std::string option, of, value;
+  names useful;  ///< the values that use it
+};
+
+/// What texts are cut into where nothing is said, as far as it has no vocabulary to learn.
+std::string tokens_of(const CLI::App& command) {
+  if (is_given(command, "--tokens")) return command.get_option("--tokens")->as<std::string>();
+  return is_given(command, "--text") && !is_given(command, "--masked") ? "characters" : "words";
+}
+
+std::string optimiser_of(const CLI::App& command) {
+  return is_given(command, "--optimiser") ? command.get_option("--optimiser")->as<std::string>() : "adamw";
+}
+
+std::vector<setting> settings_of(const CLI::App& command) {
+  return {{"--vocabulary", "--tokens", tokens_of(command), {"words", "bpe", "unigram"}},
+          {"--momentum", "--optimiser", optimiser_of(command), {"sgd", "muon"}},
+          {"--taps", "--mixer", command.get_option("--mixer")->as<std::string>(), {"convolution"}}};
+}
+
+bool is_useless(const setting& s) { return std::ranges::find(s.useful, s.value) == s.useful.end(); }
+
 std::string joined(const names& all, const char* between) {
   std::string text;
   for (const std::string& name : all) text += (text.empty() ? "" : between) + name;
@@ -60,7 +84,9 @@ std::string joined(const names& all, const char* between) {
 }  // namespace
 
 bool has_meaning(const CLI::App& command, const std::string& option) {
-  return missing_for(command, option).empty() && !heads_of_a_recurrent_network(command, option);
+  return missing_for(command, option).empty() && !heads_of_a_recurrent_network(command, option) &&
+         std::ranges::none_of(settings_of(command),
+                              [&](const setting& s) { return s.option == option && is_useless(s); });
 }
 
 void check_belongings(const CLI::App& command) {
@@ -76,9 +102,10 @@ void check_belongings(const CLI::App& command) {
     for (const std::string& option : belongings().front().options)
       if (is_given(command, option))
         throw usage_error(option + ": expected a model that writes, without --masked; found --masked");
-  if (is_given(command, "--taps") && command.get_option("--mixer")->as<std::string>() != "convolution")
-    throw usage_error("--taps: expected --mixer convolution, whose taps they are; found " +
-                      command.get_option("--mixer")->as<std::string>());
+  for (const setting& s : settings_of(command))
+    if (is_given(command, s.option) && is_useless(s))
+      throw usage_error(fmt::format("{}: expected {} {}, which has use for it; found {}", s.option, s.of,
+                                    joined(s.useful, " or "), s.value));
   if (is_given(command, "--heads") && heads_of_a_recurrent_network(command, "--heads"))
     throw usage_error("--heads: expected a transformer, without --alignment and --cell; found a recurrent network");
 }

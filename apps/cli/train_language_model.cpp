@@ -6,6 +6,7 @@
 #include "apps/cli/json_lines.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/spoken_text.h"
+#include "apps/cli/text_input.h"
 #include "apps/cli/train_decoder.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/generate/generate.h"
@@ -82,7 +83,8 @@ void train_language_model(const train_flags& flags, const output_options& output
   training_run run(flags.run, output);
   auto [state, training_state] = run.resumed() ? resumed_decoder(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = encode(state.tokens, flags.text, text);
-  const language_modelling task(state.model, tokens, state.facts.training);
+  const auto task =
+      in_file(flags.text, [&] { return language_modelling(state.model, tokens, state.facts.training); });
   const auto& config = state.model.config();
   const auto name = std::filesystem::path(flags.text).filename().string();
   run.train({.task = task,

@@ -6,6 +6,7 @@
 #include "apps/cli/masked_text_filling.h"
 #include "apps/cli/model_file.h"
 #include "apps/cli/spoken_text.h"
+#include "apps/cli/text_input.h"
 #include "apps/cli/train_flags.h"
 #include "qkv/io/text_file.h"
 #include "qkv/train/masked_language_modelling.h"
@@ -63,7 +64,8 @@ void train_masked_language_model(const train_flags& flags, const output_options&
   training_run run(flags.run, output);
   masked_model m = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = m.tokens.encode(text);
-  const masked_language_modelling task(m.model, tokens, masking_for(m.tokens), m.facts.training);
+  const auto task = in_file(
+      flags.text, [&] { return masked_language_modelling(m.model, tokens, masking_for(m.tokens), m.facts.training); });
   const encoder_config& config = m.model.config();
   const long parameters = nn::count_parameters(m.model);
   run.train({.task = task,

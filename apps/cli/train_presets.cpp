@@ -98,4 +98,14 @@ std::string presets_in_words() {
   return text;
 }
 
+nlohmann::ordered_json presets_in_json() {
+  auto all = nlohmann::ordered_json::array();
+  for (const train_preset& preset : train_presets()) {
+    nlohmann::ordered_json one{{"name", preset.name}, {"data", preset.data}, {"what", preset.what}};
+    for (const auto& [option, value] : preset.options) one["options"][option] = value;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 }  // namespace qkv::cli

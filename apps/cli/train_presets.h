@@ -1,6 +1,7 @@
 // Presets of `qkv train`: options under one name, for the options that are not given.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,5 +24,7 @@ void apply_preset(CLI::App& command, const std::string& name);
 
 /// A table of them.
 std::string presets_in_words();
+/// The same for programs: name, the option of the data, what it is, and its options as an object.
+nlohmann::ordered_json presets_in_json();
 
 }  // namespace qkv::cli

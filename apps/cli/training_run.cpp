@@ -193,6 +193,7 @@ void training_run::estimate(const training_job& job) const {
   const memory_meter memory;
   training_options few = job.training;
   few.seconds = 0;
+  few.accumulate = std::min(few.accumulate, 2L);  // more batches a step take as much memory, and their share of time
   trainer run(job.task, few);
   long targets = 0;
   double seconds = 0;
@@ -202,7 +203,8 @@ void training_run::estimate(const training_job& job) const {
     if (i > 0) seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i > 0) targets += run.targets_of_latest_step();
   }
-  const double rate = double(targets) / seconds, step = seconds / (steps - 1);
+  const double rate = double(targets) / seconds;
+  const double step = seconds / (steps - 1) * double(job.training.accumulate) / double(few.accumulate);
   const long parameters = numbers_in(job.task.parameters());
   const double left = job.training.steps < no_limit ? step * double(job.training.steps - job.step) : job.training.seconds;
   if (output_.json) {

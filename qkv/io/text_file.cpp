@@ -10,6 +10,7 @@ namespace qkv {
 
 std::string_view checked_text(const input_file& file, std::string_view text) {
   if (text.empty()) file.refuse("an empty file");
+  if (begins_as_utf16(text)) file.refuse("one in UTF-16; save it as UTF-8");
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     file.refuse("a NUL byte at byte " + std::to_string(nul) + ", as binary files and UTF-16 have; save it as UTF-8");
   }
@@ -21,6 +22,8 @@ std::string_view checked_text(const input_file& file, std::string_view text) {
   if (text.empty()) file.refuse("nothing but a byte order mark");
   return text;
 }
+
+bool begins_as_utf16(std::string_view bytes) { return bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF"); }
 
 std::string read_text(const std::filesystem::path& path) {
   const input_file file(path, "a text in UTF-8");

@@ -37,7 +37,7 @@ double language_modelling::validation_loss(long batches) const {
 }
 
 double language_modelling::epochs_at(long number) const {
-  return double(number * sequences_ * model_.config().context) / double(text_.learn.size());
+  return double(number) * double(sequences_ * model_.config().context) / double(text_.learn.size());
 }
 
 }  // namespace qkv

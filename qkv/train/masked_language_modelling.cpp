@@ -86,7 +86,7 @@ double masked_language_modelling::validation_loss(long batches) const {
 }
 
 double masked_language_modelling::epochs_at(long number) const {
-  return double(number * sequences_ * model_.config().context) / double(text_.learn.size());
+  return double(number) * double(sequences_ * model_.config().context) / double(text_.learn.size());
 }
 
 filled_holes tested(const masked_language_model& model, std::span<const std::int32_t> text,

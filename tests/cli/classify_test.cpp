@@ -183,6 +183,14 @@ TEST_F(Classify, SaysWhatIsWrong) {
   expect_refusal(small({"--images", pictures(), "--classes", "a,b,c"}, in_folder("refused")),
                  "expected 2 names; found 3");
   EXPECT_FALSE(std::filesystem::exists(in_folder("refused")));
+  const std::string seen = "found a classifier of pictures, for qkv classify, evaluate and attend";
+  expect_refusal({"translate", "-m", eye(), "ein Hund"}, "expected a translator; " + seen);
+  expect_refusal({"generate", "-m", eye()}, "expected a language model; " + seen);
+  expect_refusal({"complete", "-m", eye(), "a"}, "expected a language model; " + seen);
+  expect_refusal({"tokenize", "-m", eye(), "a"}, "expected a model of texts, with its tokens; " + seen);
+  expect_refusal({"tokenize", "-m", ear(), "a"}, "found a classifier of sounds, for qkv classify, evaluate and attend");
+  expect_refusal({"classify", "-m", QKV_SOURCE_DIR "/models/shakespeare.safetensors", "-i", picture},
+                 "expected a classifier; found a language model, for qkv generate, complete, evaluate and attend");
 }
 
 }  // namespace

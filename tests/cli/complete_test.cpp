@@ -100,6 +100,18 @@ TEST_F(Complete, ReadsStandardInputAndLongTexts) {
   EXPECT_EQ(json_of({"complete", "--model", model(), line + "\n" + line})["attention"]["tokens"].size(), 24u);
 }
 
+TEST_F(Complete, SaysWhatOfALongTextIsLeftOut) {
+  const std::string line = "Shall I & \"you\" 'compare' {thee}";  // 32 characters; the context has 24
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"complete", "--model", model(), line},
+        std::vector<std::string>{"generate", "--model", model(), "--tokens", "3", "--prompt", line}}) {
+    EXPECT_EQ(json_of(command)["left_out"], 8);
+    EXPECT_THAT(qkv_program(command).err,
+                HasSubstr("qkv " + command[0] + ": the text has 32 tokens, the model's context 24: the first 8 are left out"));
+  }
+  EXPECT_EQ(json_of({"complete", "--model", model(), "Shall I"})["left_out"], 0);
+}
+
 TEST_F(Complete, ShowsNoWeightsOfAModelWithoutAttention) {
   const auto out = in_folder("gru");
   EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "2", "--mixer", "gru", "-q"})).code, 0);

@@ -59,6 +59,8 @@ TEST_F(Evaluate, SaysWhatIsWrong) {
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("none.txt")}, "none.txt");
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("missing")}, "missing");
   expect_refusal({"evaluate", "--model", model(), "--text", text(), "--seed", "1"}, "--seed: expected a masked");
+  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--stride", "25"},
+                 "--stride: expected at most 24, the context of this model; found 25");
   expect_refusal({"evaluate", "--text", text()}, "--model");
   expect_refusal({"evaluate", "--model", model(), "--source", text()}, "--target");
 }

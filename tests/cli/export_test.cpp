@@ -122,6 +122,14 @@ TEST_F(Export, MatricesInEightBitsAnswerNearly) {
             std::filesystem::file_size(exported(in_folder("texts"))));
 }
 
+TEST_F(Export, TellsProgramsWhatItWrote) {
+  const auto file = in_folder("told.safetensors");
+  const json told = json_of({"export", "--model", model(), "--out", file, "--weights", "int8"});
+  EXPECT_EQ(told["out"], file.string());
+  EXPECT_EQ(told["bytes"], std::filesystem::file_size(file));
+  EXPECT_EQ(told["weights"], "int8");
+}
+
 TEST_F(Export, SaysWhatIsWrong) {
   const auto out = in_folder("out.safetensors");
   expect_refusal({"export", "--model", in_folder("missing"), "--out", out}, "missing");

@@ -193,9 +193,8 @@ TEST_F(Masked, ItsFileIsInspectedAndCut) {
 }
 
 TEST_F(Masked, AnyTokensWillDo) {
-  for (const char* kind : {"characters", "bytes", "bpe", "unigram"}) {
-    const finished done =
-        qkv_program(learning(in_folder(kind), {"--steps", "3", "-q", "--tokens", kind, "--vocabulary", "300"}));
+  for (const std::string kind : {"characters", "bytes", "bpe", "unigram"}) {
+    const finished done = qkv_program(learning(in_folder(kind), with_vocabulary({"--steps", "3", "-q"}, kind, "300")));
     ASSERT_EQ(done.code, 0) << kind << done.err;
     const auto filled = json_of({"complete", "--model", in_folder(kind), "a [MASK] d"});
     EXPECT_EQ(filled["holes"].size(), 1u) << kind;
@@ -208,7 +207,7 @@ TEST_F(Masked, SaysWhatIsWrong) {
                  "expected [MASK] where a token is to be guessed; found none");
   expect_refusal({"complete", "--model", model, "[MASK]", "--word"}, "found one that fills holes");
   expect_refusal({"complete", "--model", model, "[MASK] a a a a a a a a a a a a a a a"}, "expected at most 14 tokens");
-  expect_refusal({"generate", "--model", model}, "qkv masked language model 1");
+  expect_refusal({"generate", "--model", model}, "expected a language model; found a masked language model, for qkv complete, evaluate");
   expect_refusal({"train", "--masked", "--out", in_folder("no")}, "--text");
 }
 
@@ -262,6 +261,24 @@ TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   expect_refusal({"attend", "--model", model, "--text", "a a a a a a a a a a a a"}, "expected at most");
 }
 
+TEST(LabelledTexts, BadLinesAreLeftOutWhereAsked) {
+  const temporary_folder folder;
+  std::string lines = "no tab\nbytes\t\xff\n\n";
+  for (int i = 0; i < 20; ++i) lines += i % 2 ? "a\tone text\n" : "b\tanother text\n";
+  put_bytes(folder / "texts.tsv", lines);
+  const std::string model = folder / "model";
+  const finished done = qkv_program({"train", "--labelled", folder / "texts.tsv", "--skip-bad-lines", "--out", model,
+                                     "--steps", "2", "--layers", "1", "--width", "16", "--heads", "2", "-q"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("2 of 23 lines"));
+  expect_refusal({"evaluate", "--model", model, "--labelled", folder / "texts.tsv"}, "texts.tsv, line 1");
+  EXPECT_EQ(
+      json_of({"evaluate", "--model", model, "--labelled", folder / "texts.tsv", "--skip-bad-lines", "--all"})["examples"],
+      20);
+  expect_refusal({"evaluate", "--model", model, "--images", folder.path(), "--skip-bad-lines"},
+                 "--skip-bad-lines: expected --source and --target, or --labelled");
+}
+
 TEST(LabelledTexts, BadLinesAreNamed) {
   const temporary_folder folder;
   const auto refuse = [&](const std::string& text, const std::string& part) {
@@ -272,6 +289,8 @@ TEST(LabelledTexts, BadLinesAreNamed) {
   refuse("\ttext\n", "line 1: expected a class, a tab and a text; found no class");
   refuse("a\t \n", "found no text");
   refuse("a\tone\na\ttwo\n", "expected texts of two classes or more; found 1");
+  refuse("a\tone \xff\n", "line 1: expected a class, a tab and a text; found a byte that is not UTF-8 at column 7 (--skip");
+  refuse("\xFF\xFE" "a\tone\n", "texts.tsv: expected a text in UTF-8; found one in UTF-16; save it as UTF-8");
   refuse("a\tone word\nb\ttwo word\n", "every tenth is held out");
 }
 

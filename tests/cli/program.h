@@ -70,6 +70,14 @@ class running_program {
 
 inline finished qkv_program(std::vector<std::string> arguments) { return running_program(std::move(arguments)).wait(); }
 
+/// What texts are cut into, with the greatest vocabulary where one is learned.
+inline std::vector<std::string> with_vocabulary(std::vector<std::string> arguments, const std::string& kind,
+                                                const std::string& vocabulary, const std::string& option = "--tokens") {
+  arguments.insert(arguments.end(), {option, kind});
+  if (kind != "characters" && kind != "bytes") arguments.insert(arguments.end(), {"--vocabulary", vocabulary});
+  return arguments;
+}
+
 /// The JSON that a command prints, which must succeed.
 inline nlohmann::json json_of(std::vector<std::string> arguments) {
   arguments.push_back("--json");

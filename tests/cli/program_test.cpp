@@ -44,6 +44,21 @@ TEST(Program, RefusesWhatItDoesNotKnow) {
   expect_refusal({"race", "--heads", "0"}, "--heads");
 }
 
+TEST(Program, NoOptionTakesANumberThatIsNone) {
+  long options = 0;
+  for (const std::string command : {"train", "generate", "translate", "complete", "evaluate", "attend", "explain", "race"}) {
+    std::istringstream lines(qkv_program({command, "--help"}).out);
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t name = line.find("--"), type = line.find(" FLOAT");
+      if (name == std::string::npos || type == std::string::npos) continue;
+      const std::string option = line.substr(name, type - name);
+      expect_refusal({command, option, "nan"}, option + ": expected a number from ");
+      ++options;
+    }
+  }
+  EXPECT_GE(options, 11);
+}
+
 TEST(Program, SaysThatAFullDiskTookNoOutput) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{{"info"}, {"explain", "a b"}, {"--help"}}) {
     const finished done = running_program(arguments, {}, "/dev/full").wait();

@@ -15,7 +15,7 @@ TEST_P(TokenizerOf, GivesTheTextBack) {
   put_bytes(folder / "text", text);
   const std::string file = folder / "tokenizer.json";
   const auto learned =
-      json_of({"tokenize", "--learn", GetParam(), "--vocabulary", "300", "--text", folder / "text", "--out", file});
+      json_of(with_vocabulary({"tokenize", "--text", folder / "text", "--out", file}, GetParam(), "300", "--learn"));
   EXPECT_GT(learned["vocabulary"].get<long>(), 4);
   EXPECT_EQ(learned["statistics"]["words"], 40 * 9);
   const auto cut = json_of({"tokenize", "--tokenizer", file, "Shall I compare thee", "day"});
@@ -74,6 +74,8 @@ TEST(Tokenize, SaysWhatIsWrong) {
   expect_refusal({"tokenize", "--learn", "bpe", "--text", folder / "text"}, "--out");
   expect_refusal({"tokenize", "--learn", "bpe", "--vocabulary", "20", "--text", folder / "text", "--out", folder / "o"},
                  "expected a vocabulary of at least 260 tokens");
+  expect_refusal({"tokenize", "--learn", "bytes", "--vocabulary", "300", "--text", folder / "text", "--out", folder / "o"},
+                 "--vocabulary: expected --learn words, bpe or unigram, which has use for it; found bytes");
   expect_refusal({"tokenize", "--learn", "letters", "--text", folder / "text"}, "--learn");
   expect_refusal({"tokenize", "--learn", "words", "--out", folder / "o"}, "expected a text to learn from");
 }

@@ -21,11 +21,11 @@ TEST_P(LanguageModelOf, IsTrainedAndWritesCompletesAndShowsItsHeads) {
   put_bytes(folder / "text.txt", verse());
   const std::string model = folder / "model", kind = GetParam();
   const finished done = qkv_program(
-      training(folder / "text.txt", model, {"--steps", "20", "--quiet", "--tokens", kind, "--vocabulary", "280"}));
+      training(folder / "text.txt", model, with_vocabulary({"--steps", "20", "--quiet"}, kind, "280")));
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_EQ(json_of(training(folder / "text.txt", model,
-                             {"--steps", "20", "--replace", "--tokens", kind, "--vocabulary", "280"}))["step"],
-            20);
+  EXPECT_EQ(
+      json_of(training(folder / "text.txt", model, with_vocabulary({"--steps", "20", "--replace"}, kind, "280")))["step"],
+      20);
   const finished written = qkv_program({"generate", "--model", model, "--prompt", "Shall I", "--tokens", "30"});
   EXPECT_EQ(written.code, 0) << written.err;
   EXPECT_THAT(written.out, StartsWith("Shall I"));
@@ -54,10 +54,10 @@ TEST_P(TranslatorOf, IsTrainedTranslatesAndIsEvaluated) {
     german += "Ein Hund rennt.\nDie Katze schläft.\n", english += "A dog runs.\nThe cat sleeps.\n";
   put_bytes(folder / "de", german), put_bytes(folder / "en", english);
   const std::string model = folder / "model";
-  const finished done =
-      qkv_program({"train",    "--source", folder / "de",  "--target", folder / "en", "--out",  model,
-                   "--tokens", GetParam(), "--vocabulary", "300",      "--layers",    "1",      "--heads",
-                   "2",        "--width",  "16",           "--steps",  "4",           "--quiet"});
+  const finished done = qkv_program(
+      with_vocabulary({"train", "--source", folder / "de", "--target", folder / "en", "--out", model, "--layers", "1",
+                       "--heads", "2", "--width", "16", "--steps", "4", "--quiet"},
+                      GetParam(), "300"));
   ASSERT_EQ(done.code, 0) << done.err;
   put_bytes(folder / "some.de", "Ein Hund rennt.\nDie Katze schläft.\n");
   put_bytes(folder / "some.en", "A dog runs.\nThe cat sleeps.\n");
@@ -80,6 +80,9 @@ TEST(Tokens, WhatCannotBeIsRefused) {
   };
   refuse({"--tokens", "letters"}, "--tokens");
   refuse({"--tokens", "bpe", "--vocabulary", "100"}, "expected a vocabulary of at least 256 tokens");
+  refuse({"--vocabulary", "100"}, "--vocabulary: expected --tokens words or bpe or unigram, which has use for it; found "
+                                  "characters");
+  refuse({"--tokens", "bytes", "--vocabulary", "100"}, "found bytes");
   refuse({"--tokens", "characters", "--lower-case"},
          "--lower-case: expected words, bpe or unigram pieces; found characters");
 }

@@ -44,6 +44,47 @@ TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
   EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
 }
 
+TEST_F(TrainOptions, ThatNothingUsesAreRefused) {
+  const auto refuse = [](std::vector<std::string> more, const std::string& part) {
+    expect_refusal(training(text(), in_folder("never"), std::move(more)), part);
+  };
+  refuse({"--momentum", "0.9"}, "--momentum: expected --optimiser sgd or muon, which has use for it; found adamw");
+  refuse({"--momentum", "0.9", "--optimiser", "adam"}, "found adam");
+  EXPECT_EQ(json_of(training(text(), in_folder("sgd"), {"--momentum", "0.9", "--optimiser", "sgd", "--steps", "2"}))["step"],
+            2);
+}
+
+TEST_F(TrainOptions, TakeNoNumberThatIsNoneAndNoWordByItsNumber) {
+  const auto refuse = [](std::vector<std::string> more, const std::string& part) {
+    expect_refusal(training(text(), in_folder("never"), std::move(more)), part);
+  };
+  refuse({"--seconds", "nan"}, "--seconds: expected a number from 0 to 1000000000; found nan");
+  refuse({"--learning-rate", "inf"}, "--learning-rate: expected a number from 0 to 100; found inf");
+  refuse({"--schedule", "nope"},
+         "--schedule: expected one of cosine, inverse-square-root, warm-stable-decay, constant; found nope");
+  refuse({"--schedule", "3"}, "found 3");
+  refuse({"--optimiser", "2"}, "--optimiser: expected one of adamw, adam, sgd, muon; found 2");
+  refuse({"--on-nan", "1"}, "--on-nan: expected one of stop, skip; found 1");
+  refuse({"--mixer", "nope"}, "--mixer: expected one of attention, ");
+}
+
+TEST_F(TrainOptions, NamesTheFileThatIsTooShort) {
+  put_bytes(in_folder("short.txt"), "Shall I compare thee?\n");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, std::vector<std::string>{"--masked"}})
+    expect_refusal(training(in_folder("short.txt"), in_folder("never"), more),
+                   "short.txt: trainer: expected a text of which a tenth has at least 25 tokens");
+}
+
+TEST_F(TrainOptions, OfPresetsAreListedForPrograms) {
+  const auto all = json_of({"train", "--list-presets"});
+  ASSERT_GE(all.size(), 6u);
+  EXPECT_EQ(all[0]["name"], "tiny");
+  EXPECT_EQ(all[0]["options"]["--layers"], "2");
+  const std::string shown = qkv_program({"train", "--list-presets"}).out;
+  for (const auto& one : all)
+    for (const char* key : {"name", "data", "what"}) EXPECT_THAT(shown, HasSubstr(one[key].get<std::string>()));
+}
+
 TEST_F(TrainOptions, OfAPresetFillWhatIsNotGiven) {
   const std::vector<std::string> given{"train", "--text", text(), "--out", in_folder("preset"), "--width", "32",
                                        "--preset", "nanogpt-cpu-character", "--dump-config"};

@@ -323,6 +323,19 @@ TEST_F(Train, SaysWhatItWouldTakeAndWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(in_folder("dry")));
 }
 
+TEST_F(Train, SaysWhatItWouldTakeOfAnyNumberOfBatchesAStep) {
+  const auto take = [&](const std::string& batches) {
+    return json_of(training(text(), in_folder("dry"), {"--dry-run", "--steps", "1000", "--accumulate", batches}));
+  };
+  const auto few = take("2"), many = take("1000000000");
+  EXPECT_GT(many["seconds_a_step"].get<double>(), 1e7 * few["seconds_a_step"].get<double>());
+  EXPECT_EQ(many["parameters"], few["parameters"]);
+  const finished shown = qkv_program(
+      training(text(), in_folder("dry"), {"--dry-run", "--steps", "1000000000", "--accumulate", "1000000000"}));
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, testing::Not(HasSubstr("time           -")));
+}
+
 TEST_F(Train, ReadsTheConfigurationThatItDumps) {
   const finished dumped = qkv_program(training(text(), in_folder("from_file"), {"--steps", "12", "--dump-config"}));
   ASSERT_EQ(dumped.code, 0) << dumped.err;

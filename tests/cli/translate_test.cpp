@@ -101,7 +101,7 @@ TEST_F(Translate, RefusesWhatItCannotTranslate) {
   expect_refusal({"translate", "--model", model(), "\xff"}, "UTF-8");
   expect_refusal({"translate", "--model", model(), std::string(3000, 'x')}, "divide it into sentences");
   expect_refusal({"translate", "--model", model(), "x", "--reference", in_folder("t")}, "a line for each of the 1 texts");
-  expect_refusal({"generate", "--model", model()}, "qkv encoder-decoder 1");
+  expect_refusal({"generate", "--model", model()}, "expected a language model; found a translator, for qkv translate, evaluate and attend");
 }
 
 TEST_F(Translate, LearnsWithARecurrentNetworkToo) {
@@ -151,6 +151,15 @@ TEST_F(Translate, RefusesOtherEncodingsAndDropsAByteOrderMark) {
   put_bytes(source, std::string("der Hund sieht.\ndie\0Frau sucht.\n", 32));
   expect_refusal(learning(source, target, in_folder("encoded"), {"--steps", "2"}),
                  "line 2: expected a text in UTF-8; found a NUL byte at column 4");
+  const std::string wide("d\0e\0r\0\n\0", 8);
+  put_bytes(source, "\xFF\xFE" + wide + wide + wide);
+  expect_refusal(learning(source, target, in_folder("encoded"), {"--steps", "2"}),
+                 "encoded_s: expected a text in UTF-8; found one in UTF-16; save it as UTF-8");
+  expect_refusal(learning(target, source, in_folder("encoded"), {"--steps", "2", "--skip-bad-lines"}),
+                 "encoded_s: expected a text in UTF-8; found one in UTF-16");
+  put_bytes(source, wide + wide + wide);  // without a mark, and of other lines than the target
+  expect_refusal(learning(source, target, in_folder("encoded"), {"--steps", "2"}),
+                 "encoded_s, line 1: expected a text in UTF-8; found a NUL byte at column 2, as binary files and UTF-16");
   put_bytes(source, "\xEF\xBB\xBF" "der Hund sieht.\ndie Frau sucht.\n");
   const auto run = in_folder("marked");
   EXPECT_EQ(json_of(learning(source, target, run, {"--steps", "2", "--tokens", "characters", "--validation-source", source,

@@ -51,6 +51,8 @@ TEST(TextFile, SaysWhatIsWrongInOneSentence) {
   put_bytes(folder / "a", std::string("ab\0cd", 5));
   EXPECT_EQ(complaint_about(folder / "a"),
             start + "a NUL byte at byte 2, as binary files and UTF-16 have; save it as UTF-8");
+  put_bytes(folder / "a", std::string("\xFF\xFEh\0", 4));
+  EXPECT_EQ(complaint_about(folder / "a"), start + "one in UTF-16; save it as UTF-8");
   put_bytes(folder / "a", "caf\xE9 au lait");
   EXPECT_EQ(complaint_about(folder / "a"), start + "bytes that are not UTF-8 at byte 3; save it as UTF-8");
   put_bytes(folder / "a", "\xEF\xBB\xBF");

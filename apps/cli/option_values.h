@@ -1,0 +1,42 @@
+// What options take: numbers, and words that stand for values.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qkv::cli {
+
+/// Of an option that is a number: from low to high; nan is no number.
+CLI::Validator number_between(double low, double high);
+
+/// Of an option that is one of these words.
+CLI::Validator one_of(std::vector<std::string> words);
+
+template <class Value>
+using words_for = std::vector<std::pair<std::string, Value>>;
+
+/// An option that is one of several words, each for a value: for nothing else, the value's number least of all.
+template <class Value>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& chosen, const words_for<Value>& choices,
+                        const std::string& what) {
+  std::vector<std::string> words;
+  for (const auto& [word, value] : choices) words.push_back(word);
+  const auto choose = [&chosen, choices](const std::string& word) {
+    chosen = std::ranges::find(choices, word, &std::pair<std::string, Value>::first)->second;
+  };
+  return command.add_option_function<std::string>(name, choose, what)->check(one_of(std::move(words)));
+}
+
+/// The same of words in the order of an enum.   @param chosen  as it is, the default that the help shows
+template <class Choice, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Choice& chosen,
+                        const std::array<const char*, N>& words, const std::string& what) {
+  words_for<Choice> choices;
+  for (const char* word : words) choices.emplace_back(word, Choice(choices.size()));
+  return add_choice(command, name, chosen, choices, what)->default_str(words[std::size_t(chosen)]);
+}
+
+}  // namespace qkv::cli
