@@ -19,36 +19,11 @@ void check_tokens(const tensor& tokens, long first, const decoder_config& config
   }
 }
 
-/// Half of the heads begin at one near place each, with half of their weight, as heads with ALiBi do: a number a place
-/// moves by no more than the learning rate a step, which from zero takes thousands of steps to count among many tokens.
-tensor near_places(const decoder_config& config, nn::initialisation& init) {
-  const long range = config.position_range_or_default();
-  tensor table = init.normal({config.heads, range}, init.deviation);
-  for (long head = 0; head < config.heads / 2 && range > 1; ++head)
-    table.at<float>(head, 1 + head % (range - 1)) += float(std::log(double(config.context)));
-  return table;
-}
-
-/// A mask with the scores that tell positions.
-template <class Mask>
-attention_parts parts_with(const decoder_config& config, const Mask& seen, nn::initialisation& init) {
-  switch (config.positions) {
-    case nn::position_kind::alibi:
-      return make_attention_parts(seen, alibi(alibi_slopes(config.heads)));
-    case nn::position_kind::relative: {
-      const tensor table = init.normal({config.heads, config.position_range_or_default()}, init.deviation);
-      return with_everything_learned(make_attention_parts(seen, relative_bias(table, {.bidirectional = false})));
-    }
-    case nn::position_kind::local:
-      return with_everything_learned(make_attention_parts(seen, local_bias(near_places(config, init), sides::before)));
-    default:
-      return make_attention_parts(seen);
-  }
-}
-
 attention_parts parts_for(const decoder_config& config, nn::initialisation& init) {
-  if (config.window > 0) return parts_with(config, causal & sliding_window(config.window), init);
-  return parts_with(config, causal, init);
+  const position_choice positions = config.told_positions();
+  if (config.window > 0)
+    return parts_with_positions(positions, causal & sliding_window(config.window), sides::before, init);
+  return parts_with_positions(positions, causal, sides::before, init);
 }
 
 nn::token_mixer mixer_for(const decoder_config& config, const rotary_table* rotary, double out_deviation,
@@ -77,24 +52,6 @@ nn::token_mixer mixer_for(const decoder_config& config, const rotary_table* rota
   return nn::make_token_mixer(config.mixer, sizes, init);
 }
 
-double base_for(const decoder_config& config) {
-  if (config.position_base > 0) return config.position_base;
-  return config.positions == nn::position_kind::fourier ? 2 : 10000;
-}
-
-variable positions_for(const decoder_config& config, nn::initialisation& init) {
-  switch (config.positions) {
-    case nn::position_kind::learned:
-      return variable(init.normal({config.context, config.width}, init.deviation), needs_gradient);
-    case nn::position_kind::sinusoidal:
-      return variable(nn::sinusoidal_positions(config.context, config.width, base_for(config)));
-    case nn::position_kind::fourier:
-      return variable(nn::fourier_positions(config.context, config.width, base_for(config)));
-    default:
-      return {};
-  }
-}
-
 nn::block make_block(const decoder_config& config, const rotary_table* rotary, nn::initialisation& init) {
   const double end_of_branch = init.deviation / std::sqrt(2.0 * double(config.layers));
   nn::block block;
@@ -117,11 +74,11 @@ decoder::decoder(const decoder_config& config) : decoder(config, nn::initialisat
 decoder::decoder(const decoder_config& config, nn::initialisation init) : config_(config) {
   check(config);
   tokens_ = nn::embedding(config.vocabulary, config.width, init);
-  positions_ = positions_for(config, init);
+  positions_ = position_vectors(config.told_positions(), init);
   embedding_dropout_ = nn::dropout(config.dropout, init);
   rotary_table rotary;
   const bool turns = config.positions == nn::position_kind::rotary;
-  if (turns) rotary = make_rotary_table(config.context, config.width / config.heads, base_for(config));
+  if (turns) rotary = make_rotary_table(config.context, config.width / config.heads, config.told_positions().base_or_usual());
   for (long i = 0; i < config.layers; ++i) blocks_.push_back(make_block(config, turns ? &rotary : nullptr, init));
   if (config.norms == nn::norm_place::before) norm_ = nn::norm(config.norm, config.width, config.biases);
   if (!config.tied_head)

@@ -1,7 +1,5 @@
 #include "qkv/models/decoder_config.h"
 
-#include <array>
-
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
 #include "qkv/models/config_sizes.h"
@@ -24,9 +22,9 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("shared_projections", c.shared_projections, shared_projections_words);
   see("query_context", c.query_context);
   see("adapted_keys", c.adapted_keys);
-  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
-  see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
-  see("norms", c.norms, std::array{"before", "after"});
+  see("feed_forward", c.feed_forward, feed_forward_words);
+  see("norm", c.norm, norm_words);
+  see("norms", c.norms, norm_place_words);
   see("positions", c.positions, position_words);
   see("position_base", c.position_base);
   see("position_range", c.position_range);
@@ -48,17 +46,10 @@ void check_mixer(const decoder_config& c) {
        "taps from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
   need(c.query_context >= 0 && c.query_context <= c.context,
        "a query context from 0 to the context of " + std::to_string(c.context), std::to_string(c.query_context));
-  need(c.position_range >= 0 && c.position_range < 1L << 16, "a position range from 0 to 65535",
-       std::to_string(c.position_range));
-  const long buckets = c.position_range_or_default();
-  need(c.positions != nn::position_kind::relative || (buckets >= 2 && buckets <= 128),
-       "relative positions of 2 to 128 buckets", std::to_string(buckets));
   need(c.shared_projections == nn::shared_projections::none || c.key_heads == 0 || c.key_heads == c.heads,
        "as many key heads as heads where projections are shared", std::to_string(c.key_heads) + " key heads");
   if (c.mixer == nn::mixer_kind::attention) return;
-  const bool scored = c.positions == nn::position_kind::rotary || c.positions == nn::position_kind::alibi ||
-                      c.positions == nn::position_kind::relative || c.positions == nn::position_kind::local;
-  need(!scored, "positions that are added to tokens, or none, with the mixer " + mixer,
+  need(!c.told_positions().of_attention(), "positions that are added to tokens, or none, with the mixer " + mixer,
        "positions that only attention can use");
   need(c.key_heads == 0, "no number of key heads with the mixer " + mixer, std::to_string(c.key_heads));
   need(c.shared_projections == nn::shared_projections::none && c.query_context == 0 && !c.adapted_keys,
@@ -83,9 +74,7 @@ void check(const decoder_config& c) {
   need(c.hidden >= 0, "a hidden width of at least 0", std::to_string(c.hidden));
   need(c.window >= 0, "a window of at least 0", std::to_string(c.window));
   need(c.dropout >= 0 && c.dropout < 1, "dropout in 0 .. 1, without 1", std::to_string(c.dropout));
-  need(c.position_base >= 0, "a position base of at least 0", std::to_string(c.position_base));
-  const bool paired = c.positions == nn::position_kind::sinusoidal || c.positions == nn::position_kind::fourier;
-  need(!paired || c.width % 2 == 0, "an even width, for pairs of sine and cosine", std::to_string(c.width));
+  check(c.told_positions(), sides::before, "decoder configuration");
   need(c.positions != nn::position_kind::rotary || c.width / c.heads % 2 == 0,
        "an even width of each head, for rotary positions", std::to_string(c.width / c.heads));
   check_mixer(c);

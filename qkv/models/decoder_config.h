@@ -1,19 +1,12 @@
 // The numbers and choices that make a decoder, and their text form inside a checkpoint.
 #pragma once
-#include <array>
 #include <string>
 
+#include "qkv/models/config_words.h"
+#include "qkv/models/position_choice.h"
 #include "qkv/nn/block.h"
-#include "qkv/nn/positions.h"
 
 namespace qkv {
-
-// The words for choices, in the order of their enums.
-inline constexpr std::array mixer_words{"attention", "uniform",          "mlp", "convolution",
-                                        "fourier",   "linear_attention", "gru"};
-inline constexpr std::array position_words{"none",   "learned", "sinusoidal", "fourier",
-                                           "rotary", "alibi",   "relative",   "local"};
-inline constexpr std::array shared_projections_words{"none", "query_key", "all"};
 
 struct decoder_config {
   long vocabulary = 0;
@@ -40,9 +33,7 @@ struct decoder_config {
   bool tied_head = true;  ///< the embedding serves as the last product (Press & Wolf 2017)
 
   long hidden_width() const { return hidden ? hidden : 4 * width; }
-  long position_range_or_default() const {
-    return position_range ? position_range : positions == nn::position_kind::local ? 16 : 32;
-  }
+  position_choice told_positions() const { return {positions, position_base, position_range, context, width, heads}; }
   bool operator==(const decoder_config&) const = default;
 };
 

@@ -8,18 +8,20 @@
 namespace qkv {
 namespace {
 
-variable positions_for(const encoder_config& c, nn::initialisation& init) {
-  const double base = c.position_base;
-  switch (c.positions) {
-    case nn::position_kind::learned:
-      return variable(init.normal({c.context, c.width}, init.deviation), needs_gradient);
-    case nn::position_kind::sinusoidal:
-      return variable(nn::sinusoidal_positions(c.context, c.width, base > 0 ? base : 10000));
-    case nn::position_kind::fourier:
-      return variable(nn::fourier_positions(c.context, c.width, base > 0 ? base : 2));
-    default:
-      return {};
-  }
+/// Products that end a branch begin as large as the others: a branch adds as much as it is given.
+nn::token_mixer mixer_for(const encoder_config& c, nn::initialisation& init) {
+  if (c.mixer == nn::mixer_kind::attention)
+    return nn::multi_head_attention(
+        {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init,
+        parts_with_positions(c.told_positions(), everything, sides::both, init));
+  const nn::mixer_sizes sizes{.width = c.width,
+                              .heads = c.heads,
+                              .tokens = c.context,
+                              .taps = c.taps,
+                              .causal = false,
+                              .biases = c.biases,
+                              .out_deviation = init.deviation};
+  return nn::make_token_mixer(c.mixer, sizes, init);
 }
 
 nn::block make_block(const encoder_config& c, nn::initialisation& init) {
@@ -28,8 +30,7 @@ nn::block make_block(const encoder_config& c, nn::initialisation& init) {
   block.place = c.norms;
   for (nn::norm* norm : {&block.norm1, &block.norm2}) *norm = nn::norm(c.norm, c.width, c.biases);
   init.deviation = nn::glorot(c.width, c.width);
-  block.mixer = nn::multi_head_attention(
-      {.width = c.width, .heads = c.heads, .biases = c.biases, .out_deviation = init.deviation}, init);
+  block.mixer = mixer_for(c, init);
   init.deviation = nn::glorot(c.width, c.hidden_width());
   block.update = nn::feed_forward(c.feed_forward, c.width, c.hidden_width(), c.biases, init, init.deviation);
   for (nn::dropout* dropout : {&block.dropout1, &block.dropout2}) *dropout = nn::dropout(c.dropout, init);
@@ -59,15 +60,14 @@ tensor stacked(std::span<const encoder_example> examples, tensor encoder_example
 encoder::encoder(const encoder_config& c, nn::initialisation& init) : config_(c) {
   check(c);
   // Fixed positions are sines of mean square 1/2; tokens that are added to them are as large.
-  const bool fixed = c.positions == nn::position_kind::sinusoidal || c.positions == nn::position_kind::fourier;
-  init.deviation = fixed ? std::sqrt(0.5) : 0.02;
+  init.deviation = c.told_positions().fixed() ? std::sqrt(0.5) : 0.02;
   if (c.vocabulary > 0) tokens_ = nn::embedding(c.vocabulary, c.width, init);
   init.deviation = 0.02;
   if (c.patch_width > 0) patches_ = nn::linear(c.patch_width, c.width, true, init, nn::glorot(c.patch_width, c.width));
   if (c.frame_width > 0) frames_ = nn::linear(c.frame_width, c.width, true, init, nn::glorot(c.frame_width, c.width));
   if (c.pooling == pooling::class_token)
     class_token_ = variable(init.normal({1, c.width}, init.deviation), needs_gradient);
-  positions_ = positions_for(c, init);
+  positions_ = position_vectors(c.told_positions(), init);
   if (c.kinds() > 1) kinds_ = nn::embedding(3, c.width, init);
   if (c.embedding_norm) embedding_norm_ = nn::norm(c.norm, c.width, c.biases);
   dropout_ = nn::dropout(c.dropout, init);

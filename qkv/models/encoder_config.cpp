@@ -4,6 +4,7 @@
 
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
+#include "qkv/models/config_words.h"
 
 namespace qkv {
 namespace {
@@ -19,12 +20,15 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("heads", c.heads);
   see("width", c.width);
   see("hidden", c.hidden);
-  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
-  see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
-  see("norms", c.norms, std::array{"before", "after"});
+  see("mixer", c.mixer, mixer_words);
+  see("taps", c.taps);
+  see("feed_forward", c.feed_forward, feed_forward_words);
+  see("norm", c.norm, norm_words);
+  see("norms", c.norms, norm_place_words);
   see("embedding_norm", c.embedding_norm);
-  see("positions", c.positions, std::array{"none", "learned", "sinusoidal", "fourier", "rotary"});
+  see("positions", c.positions, position_words);
   see("position_base", c.position_base);
+  see("position_range", c.position_range);
   see("pooling", c.pooling, std::array{"class_token", "mean"});
   see("dropout", c.dropout);
   see("biases", c.biases);
@@ -32,6 +36,17 @@ constexpr auto each_field = [](auto& c, auto see) {
 
 void need(bool holds, const std::string& expected, const std::string& found) {
   if (!holds) refuse("encoder configuration", expected, found);
+}
+
+void check_mixer(const encoder_config& c) {
+  need(c.taps >= 1 && (c.taps <= c.context || c.mixer != nn::mixer_kind::convolution),
+       "taps from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
+  if (c.mixer == nn::mixer_kind::attention) return;
+  const std::string mixer = nn::name_of(c.mixer);
+  need(!c.told_positions().of_attention(), "positions that are added to tokens, or none, with the mixer " + mixer,
+       position_words[std::size_t(c.positions)]);
+  need(c.mixer != nn::mixer_kind::gru || c.width % 2 == 0, "an even width, half of it for each direction of a GRU",
+       std::to_string(c.width));
 }
 
 }  // namespace
@@ -54,10 +69,9 @@ void check(const encoder_config& c) {
   need(c.width % c.heads == 0, "heads that divide the width",
        std::to_string(c.heads) + " heads and width " + std::to_string(c.width));
   need(c.dropout >= 0 && c.dropout < 1, "dropout in 0 .. 1, without 1", std::to_string(c.dropout));
-  need(c.position_base >= 0, "a position base of at least 0", std::to_string(c.position_base));
-  need(c.positions != nn::position_kind::rotary, "positions none, learned, sinusoidal or fourier", "rotary");
-  const bool paired = c.positions == nn::position_kind::sinusoidal || c.positions == nn::position_kind::fourier;
-  need(!paired || c.width % 2 == 0, "an even width, for pairs of sine and cosine", std::to_string(c.width));
+  need(c.positions != nn::position_kind::rotary, "positions other than rotary", "rotary");
+  check(c.told_positions(), sides::both, "encoder configuration");
+  check_mixer(c);
 }
 
 std::string to_json(const encoder_config& config) { return option_json::written(config, each_field); }

@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
+#include "qkv/models/position_choice.h"
 #include "qkv/nn/block.h"
-#include "qkv/nn/positions.h"
 
 namespace qkv {
 
@@ -21,12 +21,15 @@ struct encoder_config {
   long heads = 4;
   long width = 64;
   long hidden = 0;  ///< width of the feed-forward layer; 0: 4 width
+  nn::mixer_kind mixer = nn::mixer_kind::attention;  ///< how tokens learn of each other
+  long taps = 5;                                     ///< tokens that the mixer `convolution` sees, its own in the middle
   nn::feed_forward_kind feed_forward = nn::feed_forward_kind::gelu;
   nn::norm_kind norm = nn::norm_kind::layer_norm;
   nn::norm_place norms = nn::norm_place::before;
   bool embedding_norm = false;                               ///< one more norm before the first block
   nn::position_kind positions = nn::position_kind::learned;  ///< any but rotary
   double position_base = 0;                                  ///< 0: 10000 for sinusoidal positions, 2 for Fourier
+  long position_range = 0;  ///< buckets of relative positions, 0: 32; distances of local ones, 0: 16 on each side
   qkv::pooling pooling = qkv::pooling::class_token;
   double dropout = 0;
   bool biases = true;
@@ -34,6 +37,7 @@ struct encoder_config {
   long hidden_width() const { return hidden ? hidden : 4 * width; }
   /// Texts, pictures, sounds: how many of them it reads.  Where there are several, each token is told its kind.
   long kinds() const { return (vocabulary > 0) + (patch_width > 0) + (frame_width > 0); }
+  position_choice told_positions() const { return {positions, position_base, position_range, context, width, heads}; }
   bool operator==(const encoder_config&) const = default;
 };
 

@@ -9,20 +9,6 @@
 namespace qkv {
 namespace {
 
-variable positions_for(const encoder_decoder_config& config, nn::initialisation& init) {
-  const double base = config.position_base;
-  switch (config.positions) {
-    case nn::position_kind::learned:
-      return variable(init.normal({config.context, config.width}, 0.02), needs_gradient);
-    case nn::position_kind::sinusoidal:
-      return variable(nn::sinusoidal_positions(config.context, config.width, base > 0 ? base : 10000));
-    case nn::position_kind::fourier:
-      return variable(nn::fourier_positions(config.context, config.width, base > 0 ? base : 2));
-    default:
-      return {};
-  }
-}
-
 nn::multi_head_attention attention_for(const encoder_decoder_config& c, nn::initialisation& init, attention_parts how) {
   init.deviation = nn::glorot(c.width, c.width);
   return nn::multi_head_attention(
@@ -68,7 +54,7 @@ encoder_decoder::encoder_decoder(const encoder_decoder_config& config, nn::initi
   init.deviation = 1 / std::sqrt(double(config.width));
   if (!config.shared_vocabulary) source_tokens_ = nn::embedding(config.source_vocabulary, config.width, init);
   target_tokens_ = nn::embedding(config.target_vocabulary, config.width, init);
-  positions_ = positions_for(config, init);
+  positions_ = position_vectors(config.told_positions(), init);
   for (nn::dropout& dropout : embedding_dropout_) dropout = nn::dropout(config.dropout, init);
   for (long i = 0; i < config.encoder_layers; ++i) encoder_.push_back(encoder_block(config, init));
   for (long i = 0; i < config.decoder_layers; ++i) decoder_.push_back(decoder_block(config, init));

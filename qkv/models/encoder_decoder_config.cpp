@@ -1,10 +1,9 @@
 #include "qkv/models/encoder_decoder_config.h"
 
-#include <array>
-
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
 #include "qkv/models/config_sizes.h"
+#include "qkv/models/config_words.h"
 
 namespace qkv {
 namespace {
@@ -19,10 +18,10 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("heads", c.heads);
   see("width", c.width);
   see("hidden", c.hidden);
-  see("feed_forward", c.feed_forward, std::array{"gelu", "swiglu", "relu"});
-  see("norm", c.norm, std::array{"layer_norm", "rms_norm"});
-  see("norms", c.norms, std::array{"before", "after"});
-  see("positions", c.positions, std::array{"none", "learned", "sinusoidal", "fourier"});
+  see("feed_forward", c.feed_forward, feed_forward_words);
+  see("norm", c.norm, norm_words);
+  see("norms", c.norms, norm_place_words);
+  see("positions", c.positions, position_words);
   see("position_base", c.position_base);
   see("dropout", c.dropout);
   see("biases", c.biases);
@@ -49,10 +48,9 @@ void check(const encoder_decoder_config& c) {
        std::to_string(c.heads) + " heads and width " + std::to_string(c.width));
   need(c.hidden >= 0, "a hidden width of at least 0", std::to_string(c.hidden));
   need(c.dropout >= 0 && c.dropout < 1, "dropout in 0 .. 1, without 1", std::to_string(c.dropout));
-  need(c.position_base >= 0, "a position base of at least 0", std::to_string(c.position_base));
-  need(c.positions != nn::position_kind::rotary, "positions that are added to the tokens", "rotary ones");
-  const bool paired = c.positions == nn::position_kind::sinusoidal || c.positions == nn::position_kind::fourier;
-  need(!paired || c.width % 2 == 0, "an even width, for pairs of sine and cosine", std::to_string(c.width));
+  need(!c.told_positions().of_attention(), "positions none, learned, sinusoidal or fourier",
+       position_words[std::size_t(c.positions)]);
+  check(c.told_positions(), sides::both, "encoder-decoder configuration");
   need(!c.shared_vocabulary || c.source_vocabulary == c.target_vocabulary, "one vocabulary for both sides, to share it",
        std::to_string(c.source_vocabulary) + " and " + std::to_string(c.target_vocabulary) + " tokens");
 }

@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
+#include "qkv/models/position_choice.h"
 #include "qkv/nn/block.h"
-#include "qkv/nn/positions.h"
 
 namespace qkv {
 
@@ -18,7 +18,7 @@ struct encoder_decoder_config {
   nn::feed_forward_kind feed_forward = nn::feed_forward_kind::relu;
   nn::norm_kind norm = nn::norm_kind::layer_norm;
   nn::norm_place norms = nn::norm_place::before;
-  nn::position_kind positions = nn::position_kind::sinusoidal;
+  nn::position_kind positions = nn::position_kind::sinusoidal;  ///< any that are added to tokens, or none
   double position_base = 0;  ///< 0: 10000 for sinusoidal positions, 2 for Fourier
   double dropout = 0.1;
   bool biases = true;
@@ -26,6 +26,7 @@ struct encoder_decoder_config {
   bool shared_vocabulary = false;  ///< one embedding for both sides; needs one vocabulary
 
   long hidden_width() const { return hidden ? hidden : 4 * width; }
+  position_choice told_positions() const { return {positions, position_base, 0, context, width, heads}; }
   bool operator==(const encoder_decoder_config&) const = default;
 };
 

@@ -87,9 +87,10 @@ tensor places_seen(long tokens, long rows_for_each, long columns_for_each) {
 
 /// The part of a layer for the first places.
 linear first_places(const linear& layer, const tensor& mask, long outputs, long inputs) {
+  if (mask.empty() && layer.weight.shape() == shape{outputs, inputs}) return layer;
   const auto corner = [&](const variable& w) { return slice(slice(w, 0, 0, outputs), 1, 0, inputs); };
   linear part;
-  part.weight = mask.empty() ? layer.weight : multiply(corner(layer.weight), corner(variable(mask)));
+  part.weight = mask.empty() ? corner(layer.weight) : multiply(corner(layer.weight), corner(variable(mask)));
   if (!layer.bias.empty()) part.bias = slice(layer.bias, 0, 0, outputs);
   return part;
 }
@@ -111,11 +112,10 @@ variable mlp_mixer::operator()(const variable& x, const variable& residual, cons
                          residual);
   }
   const long tokens = x.dim(1), most = up.weight.dim(1);
-  if (tokens > most || (up_mask.empty() && tokens != most)) {
-    refuse("mlp_mixer", (up_mask.empty() ? "" : "at most ") + std::to_string(most) + " tokens", std::to_string(tokens));
-  }
-  const linear u = first_places(up, up_mask, hidden_for_each * tokens, tokens);
-  const linear d = first_places(down, down_mask, tokens, hidden_for_each * tokens);
+  if (tokens > most) refuse("mlp_mixer", "at most " + std::to_string(most) + " tokens", std::to_string(tokens));
+  const long hidden = hidden_for_each * (up_mask.empty() ? most : tokens);
+  const linear u = first_places(up, up_mask, hidden, tokens);
+  const linear d = first_places(down, down_mask, tokens, hidden);
   const variable mixed =
       qkv::feed_forward(transpose(x, 1, 2), u.weight, u.bias, d.weight, d.bias, variable(), activation::gelu);
   const variable y = transpose(mixed, 1, 2);

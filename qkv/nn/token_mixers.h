@@ -49,6 +49,7 @@ struct uniform_mixer {
 
 /// Weights between places that are learned and then fixed: two products over the tokens, one channel like another.
 /// When causal, a hidden number belongs to a place and reads none after it (the masks of MADE, Germain et al. 2015).
+/// A sequence of fewer tokens is as one that ends in tokens of zeros.
 /// Source: Tolstikhin et al. 2021 (MLP-Mixer), arXiv:2105.01601.
 struct mlp_mixer {
   static constexpr long hidden_for_each = 2;  ///< hidden numbers of a place
@@ -58,7 +59,7 @@ struct mlp_mixer {
   mlp_mixer() = default;
   mlp_mixer(const mixer_sizes& sizes, initialisation& init);
 
-  /// @throws shape_error for more than S tokens, and for fewer when not causal
+  /// @throws shape_error for more than S tokens
   variable operator()(const variable& x, const variable& residual = {}, const sequences& own = {}) const;
   mixer_state make_state(long sequences, long capacity) const;
   variable continued(const variable& x, mixer_state& state, const variable& residual) const;

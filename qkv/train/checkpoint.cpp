@@ -1,22 +1,22 @@
 #include "qkv/train/checkpoint.h"
 
+#include "qkv/train/stored_sizes.h"
+
 namespace qkv {
 namespace {
 
 constexpr auto format = "qkv decoder 1";
 
 decoder empty_model(const model_reader& file) {
-  const decoder_config config = file.in_this_file([&] {
-    const auto read = decoder_config_from_json(file.text("config"));
-    check(read);
-    return read;
+  return file.in_this_file([&] {
+    const decoder_config c = decoder_config_from_json(file.text("config"));
+    check(c);
+    const long up_rows = c.hidden_width() * (c.feed_forward == nn::feed_forward_kind::swiglu ? 2 : 1);
+    file.weight("tokens.weight", {c.vocabulary, c.width});
+    file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.up.weight", {up_rows, c.width});
+    check_stored(file, c.told_positions(), c.mixer, "decoder");
+    return decoder(c);
   });
-  // Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
-  const long up_rows = config.hidden_width() * (config.feed_forward == nn::feed_forward_kind::swiglu ? 2 : 1);
-  file.weight("tokens.weight", {config.vocabulary, config.width});
-  file.weight("blocks." + std::to_string(config.layers - 1) + ".feed_forward.up.weight", {up_rows, config.width});
-  if (config.positions == nn::position_kind::learned) file.weight("positions.weight", {config.context, config.width});
-  return decoder(config);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "qkv/train/stored_sizes.h"
+
 namespace qkv {
 namespace {
 
@@ -26,21 +28,6 @@ void check_fit(const encoder_config& config, const classifier_senses& senses) {
   const long vocabulary = senses.text ? senses.text->vocabulary_size() : 0;
   need(vocabulary == config.vocabulary, "a tokenizer of " + std::to_string(config.vocabulary) + " tokens",
        std::to_string(vocabulary));
-}
-
-// Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
-void check_sizes(const model_reader& file, const encoder_config& c) {
-  file.weight("head.weight", {c.classes, c.width});
-  file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.down.weight", {c.width, c.hidden_width()});
-  if (c.vocabulary > 0) file.weight("tokens.weight", {c.vocabulary, c.width});
-  if (c.patch_width > 0) file.weight("patches.weight", {c.width, c.patch_width});
-  if (c.frame_width > 0) file.weight("frames.weight", {c.width, c.frame_width});
-  const bool learned = c.positions == nn::position_kind::learned;
-  if (learned) file.weight("positions.weight", {c.context, c.width});
-  // Fixed positions are not stored.
-  if (!learned && double(c.context) * double(c.width) > double(1 << 24))
-    refuse("classifier", "a context and a width whose product is at most 2^24",
-           std::to_string(c.context) + " and " + std::to_string(c.width));
 }
 
 classifier_senses senses_in(const model_reader& file) {
@@ -81,7 +68,8 @@ classifier load_classifier(const std::filesystem::path& path) {
     check(config);
     senses = senses_in(file);
     check_fit(config, senses);
-    check_sizes(file, config);
+    file.weight("head.weight", {config.classes, config.width});
+    check_stored(file, config, "classifier");
     return encoder_classifier(config);
   });
   file.load(nn::parameters_of(model));

@@ -1,21 +1,15 @@
 #include "qkv/train/masked_model.h"
 
+#include "qkv/train/stored_sizes.h"
+
 namespace qkv {
 namespace {
 
 constexpr auto format = "qkv masked language model 1";
 
-// Before memory is taken: a configuration that the file's weights do not bear out may ask for any amount.
-void check_sizes(const model_reader& file, const encoder_config& c) {
+void check_reads_texts(const encoder_config& c) {
   if (c.patch_width > 0 || c.frame_width > 0)
     refuse("masked language model", "a model that reads texts only", "one that reads pictures or sounds");
-  file.weight("tokens.weight", {c.vocabulary, c.width});
-  file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.down.weight", {c.width, c.hidden_width()});
-  if (c.positions == nn::position_kind::learned) return void(file.weight("positions.weight", {c.context, c.width}));
-  // Fixed positions are not stored.
-  if (double(c.context) * double(c.width) > double(1 << 24))
-    refuse("masked language model", "a context and a width whose product is at most 2^24",
-           std::to_string(c.context) + " and " + std::to_string(c.width));
 }
 
 }  // namespace
@@ -38,7 +32,8 @@ masked_model load_masked_model(const std::filesystem::path& path) {
   return file.in_this_file([&]() -> masked_model {
     const encoder_config config = encoder_config_from_json(file.text("config"));
     check(config);
-    check_sizes(file, config);
+    check_reads_texts(config);
+    check_stored(file, config, "masked language model");
     tokenizer tokens = tokenizer::from_json(file.text("tokenizer"));
     masking_for(tokens);
     if (tokens.vocabulary_size() != config.vocabulary)

@@ -6,6 +6,7 @@
 
 #include "qkv/attention/statistics.h"
 #include "qkv/base/random.h"
+#include "qkv/models/config_words.h"
 #include "qkv/models/encoder_classifier.h"
 #include "qkv/models/masked_language_model.h"
 #include "tests/base/message_of.h"
@@ -101,10 +102,41 @@ TEST(EncoderClassifier, HasTheGradientOfItsLossInEveryArrangement) {
       }
 }
 
+/// Every mixer with positions that it can use, and every kind of position with attention.
+std::vector<encoder_config> mixers_and_positions() {
+  std::vector<encoder_config> all;
+  for (std::size_t mixer = 0; mixer < mixer_words.size(); ++mixer) {
+    all.push_back(small_config());
+    all.back().mixer = nn::mixer_kind(mixer);
+    all.back().pooling = pooling::mean;
+    all.back().taps = 3;
+  }
+  for (const auto positions : {nn::position_kind::alibi, nn::position_kind::relative, nn::position_kind::local}) {
+    all.push_back(small_config());
+    all.back().positions = positions;
+    all.back().position_range = 4;
+  }
+  return all;
+}
+
+TEST(EncoderClassifier, HasTheGradientOfItsLossWithEveryMixerAndEveryPosition) {
+  for (const encoder_config& config : mixers_and_positions()) {
+    SCOPED_TRACE(to_json(config));
+    const encoder_classifier model(config, 1);
+    enlarge(model, 0.4f);
+    const auto batch = model.join(mixed_examples());
+    expect_gradient_matches(model, [&] { return model.loss(batch, targets_of({0, 2, 1}), 0.1); });
+  }
+}
+
 TEST(EncoderClassifier, SeesEachSequenceByItself) {
+  auto configs = mixers_and_positions();
   for (const auto pooling : {pooling::class_token, pooling::mean}) {
-    auto config = small_config();
-    config.pooling = pooling;
+    configs.push_back(small_config());
+    configs.back().pooling = pooling;
+  }
+  for (const encoder_config& config : configs) {
+    SCOPED_TRACE(to_json(config));
     const encoder_classifier model(config, 1);
     enlarge(model, 0.7f);
     const auto examples = mixed_examples();
@@ -133,7 +165,8 @@ TEST(EncoderClassifier, LetsEveryTokenSeeEveryOther) {
 }
 
 TEST(EncoderClassifier, KnowsTheOrderOfItsTokensOnlyByPositions) {
-  for (const auto positions : {nn::position_kind::none, nn::position_kind::learned}) {
+  for (const auto positions : {nn::position_kind::none, nn::position_kind::learned, nn::position_kind::alibi,
+                               nn::position_kind::relative, nn::position_kind::local}) {
     auto config = small_config();
     config.positions = positions;
     const encoder_classifier model(config, 1);
@@ -196,6 +229,16 @@ TEST(Encoder, TellsWhatItsHeadsLookWithAndWhatAnEvenSpreadIs) {
   EXPECT_THAT(message_of([&] { model.links(model.join(examples)); }), HasSubstr("one sequence to look at; found 3"));
 }
 
+TEST(Encoder, ShowsNoHeadsWhereItHasNone) {
+  nn::initialisation init(1);
+  auto config = small_config();
+  config.mixer = nn::mixer_kind::fourier;
+  const encoder model(config, init);
+  const auto examples = mixed_examples();
+  EXPECT_THAT(message_of([&] { model.looks(model.join({&examples[1], 1})); }),
+              HasSubstr("expected a layer whose mixer is attention; found fourier"));
+}
+
 TEST(Encoder, RefusesWhatItDoesNotRead) {
   auto config = small_config();
   config.vocabulary = 0;
@@ -222,6 +265,9 @@ TEST(EncoderConfig, SurvivesItsTextForm) {
   config.positions = nn::position_kind::fourier;
   config.dropout = 0.25;
   config.biases = false;
+  config.mixer = nn::mixer_kind::convolution;
+  config.taps = 3;
+  config.position_range = 8;
   EXPECT_EQ(encoder_config_from_json(to_json(config)), config);
   EXPECT_THAT(message_of([] { encoder_config_from_json("{\"pooling\": \"sum\"}"); }),
               HasSubstr("pooling to be one of class_token, mean; found \"sum\""));
@@ -239,6 +285,14 @@ TEST(EncoderConfig, RefusesNumbersThatDoNotFit) {
   EXPECT_THAT(complaint([](auto& c) { c.vocabulary = c.patch_width = c.frame_width = 0; }),
               HasSubstr("found nothing that it could read"));
   EXPECT_THAT(complaint([](auto& c) { c.positions = nn::position_kind::rotary; }), HasSubstr("found rotary"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::fourier, c.positions = nn::position_kind::alibi; }),
+              HasSubstr("positions that are added to tokens, or none, with the mixer fourier; found alibi"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::convolution, c.taps = 13; }),
+              HasSubstr("taps from 1 to the context of 12; found 13"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.width = 9, c.heads = 3; }),
+              HasSubstr("an even width, half of it for each direction of a GRU; found 9"));
+  EXPECT_THAT(complaint([](auto& c) { c.positions = nn::position_kind::relative, c.position_range = 5; }),
+              HasSubstr("as many for each side; found 5"));
 }
 
 // Masked language models.
