@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +20,9 @@ template <class Value>
 using words_for = std::vector<std::pair<std::string, Value>>;
 
 /// An option that is one of several words, each for a value: for nothing else, the value's number least of all.
-template <class Value>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& chosen, const words_for<Value>& choices,
+/// @param chosen  of that type, or an optional one
+template <class Chosen, class Value>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Chosen& chosen, const words_for<Value>& choices,
                         const std::string& what) {
   std::vector<std::string> words;
   for (const auto& [word, value] : choices) words.push_back(word);
@@ -30,13 +32,26 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& chose
   return command.add_option_function<std::string>(name, choose, what)->check(one_of(std::move(words)));
 }
 
-/// The same of words in the order of an enum.   @param chosen  as it is, the default that the help shows
-template <class Choice, std::size_t N>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, Choice& chosen,
+/// Words in the order of an enum.
+template <class Enum, std::size_t N>
+words_for<Enum> in_order(const std::array<const char*, N>& words) {
+  words_for<Enum> choices;
+  for (const char* word : words) choices.emplace_back(word, Enum(choices.size()));
+  return choices;
+}
+
+/// One that has a default of its own: what is chosen as it is.
+template <class Enum, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& chosen, const std::array<const char*, N>& words,
+                        const std::string& what) {
+  return add_choice(command, name, chosen, in_order<Enum>(words), what)->default_str(words[std::size_t(chosen)]);
+}
+
+/// One whose default is that of the kind of model.
+template <class Enum, std::size_t N>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optional<Enum>& chosen,
                         const std::array<const char*, N>& words, const std::string& what) {
-  words_for<Choice> choices;
-  for (const char* word : words) choices.emplace_back(word, Choice(choices.size()));
-  return add_choice(command, name, chosen, choices, what)->default_str(words[std::size_t(chosen)]);
+  return add_choice(command, name, chosen, in_order<Enum>(words), what);
 }
 
 }  // namespace qkv::cli

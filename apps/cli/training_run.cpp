@@ -96,7 +96,7 @@ void training_run::show_sample(const training_job& job, const std::string& title
 void training_run::train(const training_job& job) {
   if (options_.dry_run) return estimate(job);
   trainer run(job.task, job.training);
-  if (job.step > 0) run.resume(job.step, job.state);
+  if (job.step > 0) resume(run, job);
   if (job.step == 0) write_text(folder_->path() / options_name, options_.begun_with.dump(1) + "\n");
   metrics_.emplace(folder_->path() / "metrics.jsonl", job.step);
   line_.emplace(job.training.seconds, output_.quiet, job.unit);
@@ -127,6 +127,10 @@ void training_run::train(const training_job& job) {
   const training_progress last = train_or_explain(run, stop);
   conclude(job, last, stop);
 }
+
+void training_run::resume(trainer& run, const training_job& job) const try {
+  run.resume(job.step, job.state);
+} catch (const file_error& error) { throw file_error(resumed_->model().string() + ": " + error.what()); }
 
 training_progress training_run::train_or_explain(trainer& run, const std::atomic<bool>& stop) try {
   return run.train(&stop);

@@ -66,6 +66,8 @@ class training_run {
   void report(const training_job& job, training_progress p);
   void save(const training_job& job, const trainer& run, const training_progress& p);
   void show_sample(const training_job& job, const std::string& title, long tokens);
+  /// Puts the checkpoint's name before an error.
+  void resume(trainer& run, const training_job& job) const;
   /// Puts what may be done about it behind an error.
   training_progress train_or_explain(trainer& run, const std::atomic<bool>& stop);
   long load_best(const training_job& job, const training_progress& last);

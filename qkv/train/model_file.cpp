@@ -20,6 +20,14 @@ void check_real(const std::filesystem::path& path, const tensor& stored, const s
   if (stored.type() == dtype::int32) refuse_model(path, name + " in real numbers", "whole ones");
 }
 
+/// A model of such weights would answer nonsense with a straight face.
+void check_finite(const std::filesystem::path& path, const tensor& numbers, const std::string& name) {
+  const std::string found = not_finite_in_words(numbers);
+  if (found.empty()) return;
+  refuse_model(path, "finite numbers as " + name,
+               found + "; take another checkpoint, or train again (qkv inspect --tensors shows where they are)");
+}
+
 /// Adds a matrix in 8 bits with its scales, anything else as it is.
 void add_narrow(tensor_file& file, const std::string& name, const tensor& weights) {
   if (weights.rank() != 2) return file.tensors.emplace_back(name, weights), void();
@@ -108,11 +116,15 @@ tensor model_reader::weight(const std::string& name, const shape& expected) cons
   const tensor* scales = file_.find(name + of_scale);
   if (!scales || stored->rank() != 2 || scales->shape() != shape{expected[0]} || scales->type() != dtype::float32)
     refuse_model(path_, "a scale for each row of " + name, scales ? to_string(scales->shape()) : "none");
+  check_finite(path_, *scales, name + of_scale);
   return widened(*stored, *scales);
 }
 
 void model_reader::load(const std::vector<nn::named_parameter>& parameters) const {
-  for (const auto& p : parameters) p.value.value().copy_from(weight(p.name, p.value.shape()));
+  for (const auto& p : parameters) {
+    p.value.value().copy_from(weight(p.name, p.value.shape()));
+    check_finite(path_, p.value.value(), p.name);
+  }
   const auto known = [&](const std::string& name) {
     return std::ranges::find(parameters, name, &nn::named_parameter::name) != parameters.end();
   };

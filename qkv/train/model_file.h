@@ -53,7 +53,8 @@ class model_reader {
 
   /// A weight that must be there in this shape, in float32 where it is stored in 8 bits.   @throws file_error
   tensor weight(const std::string& name, const shape& expected) const;
-  /// Fills every parameter; a weight that none of them has use for is an error too.
+  /// Fills every parameter; a weight that none of them has use for is an error too, and so is one with a number that is
+  /// NaN or infinite.   @throws file_error   Cost: a pass over the weights, beside that of copying them
   void load(const std::vector<nn::named_parameter>& parameters) const;
   /// What trainer::resume takes; empty where the file holds none.
   named_tensors training_state() const;

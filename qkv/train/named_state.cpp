@@ -1,6 +1,7 @@
 #include "qkv/train/named_state.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace qkv {
 
@@ -12,6 +13,19 @@ void load_named(const named_tensors& tensors, const std::string& name, const ten
                      to_string(found->second.shape()));
   }
   into.copy_from(found->second);
+}
+
+void load_finite(const named_tensors& tensors, const std::string& name, const tensor& into) {
+  load_named(tensors, name, into);
+  if (const std::string found = not_finite_in_words(into); !found.empty())
+    throw file_error("training state: expected finite numbers as " + name + "; found " + found +
+                     "; go on from an earlier checkpoint, or begin anew");
+}
+
+std::string not_finite_in_words(const tensor& numbers) {
+  const tensor in_order = numbers.to_contiguous();
+  const auto odd = std::ranges::count_if(in_order.values<float>(), [](float x) { return !std::isfinite(x); });
+  return odd == 0 ? "" : std::to_string(odd) + " of " + std::to_string(numbers.size()) + " that are NaN or infinite";
 }
 
 }  // namespace qkv

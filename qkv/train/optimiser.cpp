@@ -128,7 +128,7 @@ void optimiser::load_state(const named_tensors& tensors) {
   if (moments != mine.size())
     throw file_error("training state: expected " + std::to_string(mine.size()) + " moments, those of " +
                      std::to_string(parameters_.size()) + " weights; found " + std::to_string(moments));
-  for (const auto& [name, moment] : mine) load_named(tensors, name, moment);
+  for (const auto& [name, moment] : mine) load_finite(tensors, name, moment);
 }
 
 }  // namespace qkv

@@ -37,7 +37,7 @@ class optimiser {
   /// What it remembers, for a checkpoint: the first moment (momentum, velocity) of every parameter as
   /// optimiser.first.NAME, and the second moment of those that have one as optimiser.second.NAME.
   named_tensors state() const;
-  /// Takes them back.   @throws file_error where one is missing, is too many, or has another shape
+  /// Takes them back.   @throws file_error where one is missing, is too many, has another shape, or is not finite
   void load_state(const named_tensors& tensors);
 
  private:

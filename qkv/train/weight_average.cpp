@@ -38,7 +38,7 @@ named_tensors weight_average::state() const {
 }
 
 void weight_average::load_state(const named_tensors& tensors) {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) load_named(tensors, prefix + parameters_[i].name, averages_[i]);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) load_finite(tensors, prefix + parameters_[i].name, averages_[i]);
   exchanged_ = !parameters_.empty();
 }
 

@@ -23,7 +23,7 @@ class weight_average {
   /// What is not in place now, named optimiser.average.NAME.
   named_tensors state() const;
   /// Takes back what state() gave while the average was in place, as it now is in the model too.
-  /// @throws file_error where one is missing or has another shape
+  /// @throws file_error where one is missing, has another shape, or is not finite
   void load_state(const named_tensors& tensors);
 
  private:

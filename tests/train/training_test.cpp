@@ -284,6 +284,48 @@ TEST_F(Training, StoresMatricesInEightBitsWhenAsked) {
   EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("a scale for each row of tokens.weight"));
 }
 
+TEST_F(Training, RefusesWeightsThatAreNotFinite) {
+  const auto path = folder_ / "spoilt.safetensors";
+  const decoder model(tiny_config(), 1);
+  for (const weight_storage storage : {weight_storage::float32, weight_storage::int8}) {
+    save_checkpoint(path, model, {}, {}, storage);
+    const auto file = read_safetensors(path);
+    file["blocks.1.norm1.weight"].at<float>(3) = INFINITY;
+    write_safetensors(path, file);
+    EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
+                HasSubstr("spoilt.safetensors: expected finite numbers as blocks.1.norm1.weight; found 1 of 32 that are "
+                          "NaN or infinite; take another checkpoint, or train again"));
+  }
+  save_checkpoint(path, model, {}, {}, weight_storage::int8);
+  const auto file = read_safetensors(path);
+  for (float& scale : file["tokens.weight.scale"].values<float>()) scale = NAN;
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
+              HasSubstr("finite numbers as tokens.weight.scale; found 8 of 8 that are"));
+  for (float& scale : file["tokens.weight.scale"].values<float>()) scale = 3e38f;
+  write_safetensors(path, file);
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("finite numbers as tokens.weight; found"));
+}
+
+TEST_F(Training, RefusesMomentsThatAreNotFinite) {
+  const decoder model(tiny_config(), 1);
+  auto options = quick_options(10);
+  options.average = 0.9;
+  const auto text = text_with_a_rule(2000);
+  const language_modelling task(model, text, options);
+  trainer run(task, options);
+  for (const std::string name : {"optimiser.first.tokens.weight", "optimiser.average.tokens.weight"}) {
+    const auto state = run.state();
+    for (const auto& [of, numbers] : state)
+      if (of == name) numbers.at<float>(2, 5) = NAN;
+    trainer again(task, options);
+    EXPECT_THAT(message_of<file_error>([&] { again.resume(1, state); }),
+                HasSubstr("training state: expected finite numbers as " + name + "; found 1 of 256 that are NaN or infinite"));
+    for (const auto& [of, numbers] : state)
+      if (of == name) numbers.at<float>(2, 5) = 0;
+  }
+}
+
 TEST_F(Training, RefusesMomentsOfAnotherModel) {
   const decoder model(tiny_config(), 1);
   optimiser one(nn::parameters_of(model));
