@@ -186,7 +186,7 @@ TEST_F(Translate, RefusesOtherEncodingsAndDropsAByteOrderMark) {
                  "encoded_s, line 1: expected a text in UTF-8; found a NUL byte at column 2, as binary files and UTF-16");
   put_bytes(source, "\xEF\xBB\xBF" "der Hund sieht.\ndie Frau sucht.\n");
   const auto run = in_folder("marked");
-  EXPECT_EQ(json_of(learning(source, target, run, {"--steps", "2", "--tokens", "characters", "--validation-source", source,
+  EXPECT_EQ(json_of(learning(source, target, run, {"--steps", "2", "--tokens", "words", "--validation-source", source,
                                                    "--validation-target", target}))["step"], 2);
   EXPECT_EQ(bytes_of_file(run + "/step-00000002/model.safetensors").find("\xEF\xBB\xBF"), std::string::npos);
 }
