@@ -154,6 +154,7 @@ void save_pictures(const attend_options& o, const seen_and_heard& result, const 
 
 void attend_classifier(const classifier& c, const attend_options& o, const output_options& output) {
   const encoder_config& config = c.model.config();
+  need_attention(config.mixer);
   const head_choice choice{chosen("--layer", o.layer, config.layers), chosen("--head", o.head, config.heads)};
   const seen_and_heard result = look_at(o, c);
   const bool speaks = !output.json && !output.quiet;

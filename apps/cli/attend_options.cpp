@@ -11,6 +11,12 @@
 
 namespace qkv::cli {
 
+void need_attention(nn::mixer_kind mixer) {
+  if (mixer != nn::mixer_kind::attention)
+    throw usage_error(fmt::format("expected a model with heads of attention to look at; found one whose mixer is {}",
+                                  nn::name_of(mixer)));
+}
+
 void check_files_can_be_written(const attend_options& options) {
   for (const std::string& path : {options.html, options.svg, options.png})
     if (!path.empty()) atomic_file{path};

@@ -4,6 +4,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/heat_map.h"
+#include "qkv/nn/token_mixer.h"
 #include "qkv/train/classifier.h"
 
 namespace qkv::cli {
@@ -21,6 +22,9 @@ struct attend_options {
 void attend_translator(const attend_options& options, const output_options& output);
 /// What a classifier of pictures or sounds looks at in one.
 void attend_classifier(const classifier& c, const attend_options& options, const output_options& output);
+
+/// @throws usage_error where another mixer is in the place of attention, so that there are no heads to look at
+void need_attention(nn::mixer_kind mixer);
 
 /// Says now, and not after the work, that one of the files cannot be written.
 void check_files_can_be_written(const attend_options& options);

@@ -11,6 +11,7 @@
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
+#include "apps/cli/train_model_options.h"
 #include "apps/cli/train_presets.h"
 #include "qkv/io/checksum.h"
 #include "qkv/tasks/tasks.h"
@@ -138,79 +139,6 @@ std::vector<CLI::Option*> add_tokens(CLI::App& command, train_flags& flags) {
               ->capture_default_str(),
           group->add_flag("--separate-vocabularies", flags.separate_vocabularies, "One for each side"),
           group->add_flag("--lower-case", flags.lower_case, "Do without capitals")};
-}
-
-std::vector<CLI::Option*> add_sizes(CLI::App& command, size_flags& sizes) {
-  const auto group = command.add_option_group("Model");
-  return {group->add_option("--layers", sizes.layers, "Layers, on each side of a translator")
-              ->check(CLI::Range(1L, 1024L)),
-          group->add_option("--heads", sizes.heads, "Heads of a layer")->check(CLI::Range(1L, 1024L)),
-          group->add_option("--width", sizes.width, "Width of the model, a multiple of the heads")
-              ->check(CLI::Range(1L, 1L << 16)),
-          group->add_option("--hidden", sizes.hidden, "Width of the feed-forward layers; none: four times the model's")
-              ->check(CLI::Range(1L, 1L << 18)),
-          group->add_option("--context", sizes.context, "Tokens that it can look back on")
-              ->check(CLI::Range(1L, 1L << 20)),
-          group->add_option("--dropout", sizes.dropout, "Share of numbers dropped while training")
-              ->check(CLI::Range(0.0, 0.99))};
-}
-
-/// An option that is one of several words, in the order of an enum.
-template <class Choice, std::size_t N>
-CLI::Option* add_choice(CLI::App& command, const char* name, Choice& choice, const std::array<const char*, N>& words,
-                        const char* description) {
-  const std::vector<std::string> all(words.begin(), words.end());
-  const auto choose = [&choice, all](const std::string& word) {
-    choice = Choice(std::find(all.begin(), all.end(), word) - all.begin());
-  };
-  return command.add_option_function<std::string>(name, choose, description)
-      ->check(CLI::IsMember(all))
-      ->default_str(all[std::size_t(choice)]);
-}
-
-/// What the model is made of, beside its sizes.
-std::vector<CLI::Option*> add_choices_of_model(CLI::App& program, train_flags& flags) {
-  decoder_config& model = flags.language_model;
-  CLI::App& command = *program.add_option_group("Language models");
-  const auto number = CLI::Range(0L, 1L << 20);
-  return {
-      add_choice(command, "--mixer", model.mixer, mixer_words, "How tokens learn of each other"),
-      command.add_option("--taps", model.taps, "Tokens that the mixer convolution sees")
-          ->check(CLI::Range(1L, 1L << 20))
-          ->capture_default_str(),
-      command.add_option("--window", model.window, "Tokens see that many latest ones; 0: all before them")
-          ->check(number)
-          ->capture_default_str(),
-      add_choice(command, "--positions", model.positions, position_words, "How places are told"),
-      command
-          .add_option("--position-range", model.position_range,
-                      "Buckets of relative, distances of local positions; 0: 32 and 16")
-          ->check(number)
-          ->capture_default_str(),
-      command.add_option("--key-heads", model.key_heads, "Heads of keys and values, shared in groups; 0: all")
-          ->check(number)
-          ->capture_default_str(),
-      add_choice(command, "--shared-projections", model.shared_projections, shared_projections_words,
-                 "Which of the projections of attention are one"),
-      command
-          .add_option("--query-context", model.query_context,
-                      "Queries see that many latest tokens through a filter; 0: their own")
-          ->check(number)
-          ->capture_default_str(),
-      command.add_flag("--adapted-keys", model.adapted_keys, "Keys adapt to the query, in a second pass"),
-      command.add_flag("--separate-head", flags.separate_head,
-                       "What tells the next token has weights of its own, not the embedding's"),
-  };
-}
-
-/// Recurrent networks in place of a transformer.
-std::vector<CLI::Option*> add_recurrent(CLI::App& program, train_flags& flags) {
-  CLI::App& command = *program.add_option_group("Recurrent translators");
-  return {add_choice(command, "--alignment", flags.alignment,
-                     std::array{"none", "additive", "dot", "general", "concat"},
-                     "A recurrent network that looks at the text so, or not at all, in place of a transformer")
-              ->default_str(""),
-          add_choice(command, "--cell", flags.cell, std::array{"rnn", "gru", "lstm"}, "Its cell; --hidden: its units")};
 }
 
 std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options& given) {
@@ -423,8 +351,8 @@ void add_train(CLI::App& program) {
   auto fixed = add_tokens(command, *flags);
   fixed.push_back(preset_option);
   const auto recurrent = add_recurrent(command, *flags);
-  for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices_of_model(command, *flags),
-                     add_learning(command, *given)})
+  for (auto& more : {recurrent, add_sizes(command, flags->sizes), add_choices(command, flags->choices),
+                     add_options_of_decoders(command, *flags), add_learning(command, *given)})
     fixed.insert(fixed.end(), more.begin(), more.end());
   for (const char* name : options_of_data) fixed.push_back(command.get_option(name));
   add_course(command, flags->run, *course);
@@ -440,7 +368,6 @@ void add_train(CLI::App& program) {
     if (*list) return fmt::print("{}", presets_in_words());
     check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
-    flags->positions_given = command.get_option("--positions")->count() > 0;
     flags->run.begun_with = {{"options", given_of(fixed)}, {"files", files_of(*flags)}};
     if (flags->run.resume) check_resume_changes_nothing(flags->run);
     if (!preset->empty()) apply_preset(command, *preset);

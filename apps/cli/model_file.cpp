@@ -75,12 +75,27 @@ std::string parameters_in_words(long parameters) {
                               : fmt::format("{:.2f} million parameters", double(parameters) / 1e6);
 }
 
+namespace {
+
+/// "4 heads", or what is in their place.
+std::string mixing_in_words(nn::mixer_kind mixer, long heads) {
+  if (mixer == nn::mixer_kind::attention) return fmt::format("{} heads", heads);
+  return mixer_words[std::size_t(mixer)];
+}
+
+}  // namespace
+
 std::string in_words(const decoder& model) {
   const decoder_config& config = model.config();
-  const bool attends = config.mixer == nn::mixer_kind::attention;
-  const std::string mixing = attends ? fmt::format("{} heads", config.heads) : mixer_words[std::size_t(config.mixer)];
-  return fmt::format("{} layers of {}, width {}, context {}, {}", config.layers, mixing, config.width, config.context,
+  return fmt::format("{} layers of {}, width {}, context {}, {}", config.layers,
+                     mixing_in_words(config.mixer, config.heads), config.width, config.context,
                      parameters_in_words(nn::count_parameters(model)));
+}
+
+std::string in_words(const encoder_config& config, long parameters) {
+  return fmt::format("encoder of {} layers of {}, width {}, context {}, {}", config.layers,
+                     mixing_in_words(config.mixer, config.heads), config.width, config.context,
+                     parameters_in_words(parameters));
 }
 
 }  // namespace qkv::cli

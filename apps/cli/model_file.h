@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "qkv/models/encoder_config.h"
 #include "qkv/tokens/characters.h"
 #include "qkv/tokens/tokenizer.h"
 #include "qkv/train/checkpoint.h"
@@ -42,5 +43,7 @@ std::string parameters_in_words(long parameters);
 
 /// "4 layers of 4 heads, width 128, context 64, 0.8 million parameters".
 std::string in_words(const decoder& model);
+/// The same of an encoder: "encoder of 4 layers of ...".
+std::string in_words(const encoder_config& config, long parameters);
 
 }  // namespace qkv::cli

@@ -50,14 +50,14 @@ std::string joined(const std::vector<std::string>& labels) {
 /// How an encoder sees a text, behind its class token where it has one.
 seen_text seen_by(const encoder& body, long parameters, const tokenizer& all, const std::vector<std::int32_t>& tokens) {
   const encoder_config& config = body.config();
+  need_attention(config.mixer);
   const encoder_example example{.text = tokens};
   seen_text seen{.tokens = tokens,
                  .labels = pieces_of(all, tokens),
                  .text = joined(pieces_of(all, tokens)),
                  .links = {body.links(body.join({&example, 1})), body.even_rule(), sight::both_sides},
                  .weights_of = [body](const nn::attention_inputs& layer) { return body.attention_weights(layer); },
-                 .model = fmt::format("encoder of {} layers of {} heads, width {}, context {}, {}", config.layers,
-                                      config.heads, config.width, config.context, parameters_in_words(parameters))};
+                 .model = in_words(config, parameters)};
   if (config.pooling == pooling::class_token) {
     seen.tokens.insert(seen.tokens.begin(), class_token);
     seen.labels.insert(seen.labels.begin(), class_label);
@@ -69,6 +69,7 @@ seen_text seen_by(const encoder& body, long parameters, const tokenizer& all, co
 
 seen_text seen_by_language_model(const attend_options& options) {
   const language_model m = load_language_model(options.model);
+  need_attention(m.model.config().mixer);
   const auto cut = [&](const std::string& option, const std::string& text) { return encode(m.tokens, option, text); };
   const auto tokens = tokens_of(options, m.tokens.all, m.model.config().context, cut);
   const auto length = long(tokens.size());

@@ -13,7 +13,9 @@ namespace {
 
 encoder_config config_for(const train_flags& flags, const lessons& all) {
   encoder_config config;
+  flags.choices.set_all(config);
   flags.sizes.set_shared(config);
+  if (config.mixer != nn::mixer_kind::attention) config.pooling = pooling::mean;  // a class token has to look at all
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   config.classes = long(all.senses.classes.size());
   config.context = all.tokens;
@@ -94,18 +96,15 @@ void train_classifier(const train_flags& flags, const output_options& output) {
   if (training.checkpoint_every == 0) training.checkpoint_every = tenth;
   training.warm_up = std::min(training.warm_up, training.steps / 10 + 1);
   const classification_task task(c.model, *all.learn, *all.validate, training);
-  const encoder_config& config = c.model.config();
   const long parameters = nn::count_parameters(c.model);
   run.train({.task = task,
              .training = training,
              .state = std::move(c.training_state),
              .step = c.facts.step,
-             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to {} tokens "
-                                      "each\n"
-                                      "model: encoder of {} layers, {} heads, width {}, {}",
-                                      all.learn->size(), all.validate->size(), all.test->size(), c.senses.classes.size(),
-                                      all.tokens,
-                                      config.layers, config.heads, config.width, parameters_in_words(parameters)),
+             .described = fmt::format("{} examples to learn from, {} to validate on, {} to test on, {} classes, up to "
+                                      "{} tokens each\nmodel: {}",
+                                      all.learn->size(), all.validate->size(), all.test->size(),
+                                      c.senses.classes.size(), all.tokens, in_words(c.model.config(), parameters)),
              .save = [&](const std::filesystem::path& path, const training_facts& facts,
                          const named_tensors& more) { save_classifier(path, c.model, c.senses, facts, more); },
              .sample = [&](long tokens) { return sample_of(c, all, tokens); },

@@ -27,9 +27,37 @@ struct size_flags {
   }
 };
 
+/// What a transformer is made of.  What is not given is as in the kind of model, or in the task's recipe.
+struct choice_flags {
+  std::optional<nn::mixer_kind> mixer;
+  std::optional<long> taps, position_range;
+  std::optional<nn::position_kind> positions;
+  std::optional<nn::norm_place> norms;
+  std::optional<nn::norm_kind> norm;
+  std::optional<nn::feed_forward_kind> feed_forward;
+
+  /// Of any transformer.
+  template <class Config>
+  void set_shared(Config& config) const {
+    if (positions) config.positions = *positions;
+    if (norms) config.norms = *norms;
+    if (norm) config.norm = *norm;
+    if (feed_forward) config.feed_forward = *feed_forward;
+  }
+  /// Of one whose blocks take any mixer: a decoder or an encoder by itself.
+  template <class Config>
+  void set_all(Config& config) const {
+    set_shared(config);
+    if (mixer) config.mixer = *mixer;
+    if (taps) config.taps = *taps;
+    if (position_range) config.position_range = *position_range;
+  }
+};
+
 struct train_flags {
   run_options run;
   size_flags sizes;
+  choice_flags choices;
   // A task whose examples are made up (qkv/tasks/tasks.h).
   std::string task;
   std::optional<long> task_length;
@@ -37,8 +65,8 @@ struct train_flags {
   std::string text;
   bool masked = false;  ///< to fill its holes instead
   std::string field;  ///< of the lines of JSON that the text is in; empty: it is a text itself
-  decoder_config language_model;  ///< what it is made of, beside its sizes
-  bool positions_given = false, separate_head = false;
+  decoder_config language_model;  ///< what only models that write know
+  bool separate_head = false;
   // Texts and their translations.
   std::string source, target, validation_source, validation_target;
   std::string tokens;  ///< empty: characters of a text to continue, byte pairs of translations
@@ -50,6 +78,7 @@ struct train_flags {
   bool recurrent = false;  ///< a recurrent translator in place of a transformer
   alignment_kind alignment = alignment_kind::additive;
   recurrent_cell cell = recurrent_cell::gru;
+  bool one_direction = false;  ///< its encoder reads from the beginning only
   std::string labelled;  ///< texts to tell apart, a line each: the class, a tab, the text
   // Pictures and sounds to tell apart; both: does a picture show what a sound says?
   std::string images, sounds, validation_images, validation_sounds;

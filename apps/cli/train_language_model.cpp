@@ -52,6 +52,7 @@ std::string vocabulary_for(const train_flags& flags, std::string_view text) {
 decoder_beginning fresh(const train_flags& flags, const training_run& run, std::string_view text) {
   const std::string vocabulary = vocabulary_for(flags, text);
   decoder_config config = flags.language_model;
+  flags.choices.set_all(config);
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   return fresh_decoder(config, vocabulary, run.fresh_options({.checkpoint_every = 500}, 0));

@@ -19,6 +19,7 @@ masked_model fresh(const train_flags& flags, const training_run& run, const std:
                                 .lower_case = flags.lower_case};
   tokenizer tokens = learned_tokenizer(choice, std::span(&text, 1), {mask_token});
   encoder_config config;
+  flags.choices.set_all(config);
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   config.vocabulary = tokens.vocabulary_size();
@@ -64,17 +65,15 @@ void train_masked_language_model(const train_flags& flags, const output_options&
   masked_model m = run.resumed() ? resumed(run, *run.resumed()) : fresh(flags, run, text);
   const auto tokens = m.tokens.encode(text);
   const masked_language_modelling task(m.model, tokens, masking_for(m.tokens), m.facts.training);
-  const encoder_config& config = m.model.config();
   const long parameters = nn::count_parameters(m.model);
   run.train({.task = task,
              .training = m.facts.training,
              .state = std::move(m.training_state),
              .step = m.facts.step,
              .described = fmt::format("{}: {} tokens ({}), 15 in 100 to be guessed from both sides\n"
-                                      "model: encoder of {} layers, {} heads, width {}, context {}, {}",
+                                      "model: {}",
                                       std::filesystem::path(flags.text).filename().string(), tokens.size(),
-                                      m.tokens.in_words(), config.layers, config.heads, config.width, config.context,
-                                      parameters_in_words(parameters)),
+                                      m.tokens.in_words(), in_words(m.model.config(), parameters)),
              .save = [&](const std::filesystem::path& path, const training_facts& facts,
                          const named_tensors& more) { save_masked_model(path, m.model, m.tokens, facts, more); },
              .sample = [&](long count) { return sample_of(m, tokens, count); },

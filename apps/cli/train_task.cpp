@@ -31,10 +31,12 @@ decoder_config config_for(const train_flags& flags, const decoder_config& recipe
   config.width = recipe.width;
   config.hidden = recipe.hidden;
   config.context = longest;
-  if (!flags.positions_given && config.mixer == nn::mixer_kind::attention) {
+  if (flags.choices.mixer.value_or(nn::mixer_kind::attention) == nn::mixer_kind::attention &&
+      !flags.choices.positions) {
     config.positions = recipe.positions;
-    if (config.position_range == 0) config.position_range = recipe.position_range;
+    config.position_range = recipe.position_range;
   }
+  flags.choices.set_all(config);
   flags.sizes.set_shared(config);
   if (config.context < longest)
     throw usage_error(fmt::format("--context: expected at least {}, the characters of the task's longest example; found {}",
@@ -116,11 +118,6 @@ void train_task(const train_flags& flags, const output_options& output) {
   const task& which = task_named(flags.task);
   if (flags.task_length) check_length(which, *flags.task_length);
   if (which.translates) return train_translator_on(which, flags, output);
-  if (flags.recurrent)
-    throw usage_error(fmt::format(
-        "--alignment and --cell: expected texts to translate, or the task dates; found the task {} (--mixer gru makes a "
-        "recurrent model for it)",
-        which.name));
   train_decoder_on(which, flags, output);
 }
 

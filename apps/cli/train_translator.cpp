@@ -46,6 +46,7 @@ std::pair<tokenizer, tokenizer> tokenizers_for(const train_flags& flags, const t
 
 encoder_decoder_config config_for(const train_flags& flags, encoder_decoder_config config, const tokenizer& source,
                                   const tokenizer& target) {
+  flags.choices.set_shared(config);
   flags.sizes.set_shared(config);
   if (flags.sizes.layers) config.encoder_layers = config.decoder_layers = *flags.sizes.layers;
   config.source_vocabulary = source.vocabulary_size();
@@ -76,6 +77,7 @@ recurrent_translator_config recurrent_config_for(const train_flags& flags, const
   recurrent_translator_config config;
   config.alignment = flags.alignment;
   config.cell = flags.cell;
+  config.bidirectional = !flags.one_direction;
   const size_flags& sizes = flags.sizes;
   if (sizes.layers) config.layers = *sizes.layers;
   if (sizes.width) config.width = *sizes.width;

@@ -76,6 +76,26 @@ TEST_F(Classify, KnowsPicturesAndSoundsAgain) {
   }
 }
 
+TEST_F(Classify, LearnsWithWhateverIsInThePlaceOfAttention) {
+  for (const char* mixer : {"uniform", "mlp", "convolution", "fourier", "linear_attention", "gru"}) {
+    SCOPED_TRACE(mixer);
+    const finished done = qkv_program(small({"--images", pictures(), "--picture-size", "8", "--steps", "60", "--mixer",
+                                             mixer, "--learning-rate", "0.005", "-q", "--replace"},
+                                            in_folder("mixed")));
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_GE(json_of({"evaluate", "--model", in_folder("mixed"), "--images", pictures()})["accuracy"], 0.9);
+  }
+  expect_refusal({"attend", "--model", in_folder("mixed"), "--image", pictures() / "left" / "0.png"},
+                 "found one whose mixer is gru");
+  // Of sounds, which are of different lengths.
+  for (const char* mixer : {"mlp", "fourier"}) {
+    const finished done = qkv_program(small({"--sounds", sounds(), "--steps", "60", "-q", "--replace", "--mixer", mixer},
+                                            in_folder("mixed")));
+    ASSERT_EQ(done.code, 0) << done.err;
+    EXPECT_GE(json_of({"evaluate", "--model", in_folder("mixed"), "--sounds", sounds()})["accuracy"], 0.9);
+  }
+}
+
 TEST_F(Classify, TrainingSaysHowManyAreRightAndIsResumed) {
   const auto result =
       json_of(small({"--images", pictures(), "--picture-size", "8", "--steps", "20"}, in_folder("told")));

@@ -80,6 +80,35 @@ TEST_F(Masked, FillsHolesFromBothSides) {
   EXPECT_THAT(shown.out, HasSubstr("what may stand there"));
 }
 
+TEST_F(Masked, LearnsWithEveryMixerAndEveryPositionOfAnEncoder) {
+  const std::vector<std::vector<std::string>> choices{{"--mixer", "uniform"},
+                                                      {"--mixer", "mlp"},
+                                                      {"--mixer", "convolution", "--taps", "3"},
+                                                      {"--mixer", "fourier", "--norms", "after"},
+                                                      {"--mixer", "linear_attention", "--positions", "fourier"},
+                                                      {"--mixer", "gru", "--positions", "none"},
+                                                      {"--positions", "local", "--position-range", "4"},
+                                                      {"--positions", "relative", "--norm", "rms_norm"},
+                                                      {"--positions", "alibi", "--feed-forward", "swiglu"}};
+  for (const auto& choice : choices) {
+    SCOPED_TRACE(choice[0] + " " + choice[1]);
+    std::vector<std::string> more{"--steps", "300", "--learning-rate", "0.006", "-q", "--replace"};
+    more.insert(more.end(), choice.begin(), choice.end());
+    const finished done = qkv_program(learning(in_folder("mixed"), more));
+    ASSERT_EQ(done.code, 0) << done.err;
+    const auto config = json_of({"inspect", in_folder("mixed")})["config"];
+    EXPECT_EQ(config[choice[0].substr(2)], choice[1]);
+    const auto said = json_of({"evaluate", "--model", in_folder("mixed"), "--text", in_folder("text")});
+    EXPECT_GT(said["accuracy"].get<double>(), 0.3) << "more than the 4 words of 15 that are the commonest";
+    const auto filled = json_of({"complete", "--model", in_folder("mixed"), "the dog [MASK] in the park"});
+    EXPECT_EQ(filled["holes"].size(), 1u);
+  }
+  expect_refusal(learning(in_folder("never"), {"--positions", "rotary"}), "expected positions other than rotary");
+  ASSERT_EQ(qkv_program(learning(in_folder("mixed"), {"--steps", "2", "--replace", "--mixer", "fourier"})).code, 0);
+  expect_refusal({"attend", "--model", in_folder("mixed"), "--text", "dog [MASK]"},
+                 "expected a model with heads of attention to look at; found one whose mixer is fourier");
+}
+
 TEST_F(Masked, IsEvaluatedByTheHolesItFills) {
   const auto of = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"evaluate", "--model", in_folder("model"), "--text", in_folder("text")});

@@ -24,23 +24,29 @@ TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     expect_refusal(arguments, part);
   };
-  expect_refused(translation, {"--positions", "rotary"},
-                 "--positions: expected --text or --task, to whose training it belongs; found --source");
+  expect_refused(translation, {"--window", "8"},
+                 "--window: expected --text without --masked or a --task to be continued, to whose training it belongs; "
+                 "found --source");
   expect_refused(translation, {"--mixer", "gru"}, "--mixer: expected --text");
-  expect_refused(translation, {"--window", "8"}, "--window: expected --text");
   expect_refused(translation, {"--flip"}, "--flip: expected --images, to whose training it belongs; found --source");
   expect_refused(translation, {"--alignment", "dot", "--heads", "2"}, "--heads: expected a transformer");
+  expect_refused(translation, {"--one-direction", "--norms", "after"}, "--norms: expected a transformer");
   const auto of_text = training(text(), in_folder("never"));
   expect_refused(of_text, {"--separate-vocabularies"},
                  "--separate-vocabularies: expected --source or --pairs, to whose training it belongs; found --text");
   expect_refused(of_text, {"--flip"}, "--flip: expected --images");
-  expect_refused(of_text, {"--masked", "--mixer", "gru"}, "--mixer: expected a model that writes, without --masked");
+  expect_refused(of_text, {"--masked", "--window", "4"}, "--window: expected --text without --masked");
   expect_refused(of_text, {"--label-smoothing", "0.1"}, "--label-smoothing: expected --source or --pairs or --images");
   expect_refused(of_text, {"--skip-bad-lines"}, "--skip-bad-lines: expected --source or --pairs or --field");
   const std::vector<std::string> pictures{"train", "--images", in_folder("none"), "--out", in_folder("never")};
   expect_refused(pictures, {"--tokens", "words"}, "--tokens: expected --text or --source or --pairs or --labelled");
-  expect_refused(pictures, {"--batch-tokens", "100"}, "--batch-tokens: expected --source or --pairs or --task");
+  expect_refused(pictures, {"--batch-tokens", "100"}, "--batch-tokens: expected --source or --pairs or a --task");
   expect_refused(pictures, {"--context", "100"}, "--context: expected --text or --source");
+  const std::vector<std::string> dates{"train", "--task", "dates", "--out", in_folder("never")};
+  expect_refused(dates, {"--mixer", "gru"}, "or a --task to be continued, to whose training it belongs; found --task");
+  const std::vector<std::string> copy{"train", "--task", "copy", "--out", in_folder("never")};
+  expect_refused(copy, {"--cell", "gru"}, "or a --task to be translated, to whose training it belongs; found --task");
+  expect_refused(copy, {"--label-smoothing", "0.1"}, "or a --task to be translated");
   EXPECT_FALSE(std::filesystem::exists(in_folder("never")));
 }
 

@@ -118,6 +118,30 @@ TEST_F(Translate, LearnsWithARecurrentNetworkToo) {
   EXPECT_GE(said["alignment"].size(), 3u);
 }
 
+TEST_F(Translate, LearnsWithNormsAfterAndWithANetworkThatReadsOnlyFromTheBeginning) {
+  const std::vector<std::vector<std::string>> choices{
+      {"--norms", "after", "--positions", "learned", "--feed-forward", "gelu", "--norm", "rms_norm", "--heads", "2"},
+      {"--one-direction"}};
+  for (const auto& choice : choices) {
+    SCOPED_TRACE(choice[0]);
+    const auto run = in_folder("otherwise");
+    auto arguments = learning(in_folder("s"), in_folder("t"), run, {"--epochs", "20", "--replace"});
+    const auto heads = std::ranges::find(arguments, "--heads");
+    arguments.erase(heads, heads + 2);
+    arguments.insert(arguments.end(), choice.begin(), choice.end());
+    EXPECT_LT(json_of(arguments)["validation_loss"].get<double>(), 2.4);
+    const auto config = json_of({"inspect", run})["config"];
+    if (choice.size() > 1)
+      EXPECT_EQ(config["norms"], "after");
+    else
+      EXPECT_EQ(config["bidirectional"], false);
+    const auto said = json_of({"translate", "--model", run, "die Frau sucht der Hund."})["translations"][0];
+    EXPECT_THAT(said["translation"].get<std::string>(), HasSubstr("the "));
+  }
+  auto arguments = learning(in_folder("s"), in_folder("t"), in_folder("never"), {"--positions", "rotary"});
+  expect_refusal(arguments, "expected positions none, learned, sinusoidal or fourier; found rotary");
+}
+
 TEST_F(Translate, ExportsItsModelInEightBits) {
   const auto whole = in_folder("whole.safetensors"), narrow = in_folder("narrow.safetensors");
   ASSERT_EQ(qkv_program({"export", "--model", model(), "--out", whole}).code, 0);
