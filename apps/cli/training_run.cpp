@@ -23,6 +23,13 @@ long numbers_in(const std::vector<nn::named_parameter>& parameters) {
   return count;
 }
 
+/// What a stop between the batches of a step has cost.
+std::string dropped_in_words(const training_job& job, const training_progress& p) {
+  if (p.dropped_batches == 0) return "";
+  return fmt::format(", without the {} of {} batches that were done of the next, which --resume takes again",
+                     p.dropped_batches, job.training.accumulate);
+}
+
 }  // namespace
 
 training_run::training_run(const run_options& options, const output_options& output)
@@ -32,7 +39,7 @@ training_run::training_run(const run_options& options, const output_options& out
   const auto newest = folder_->newest();
   if (options.resume) {
     if (!newest) refuse_file(options.out, "a checkpoint to resume from", "no valid one in this folder");
-    resumed_ = newest;
+    resumed_ = latest_ = newest;
     for (const std::string& name : folder_->damaged_since_newest())
       fmt::print(stderr, "qkv train: {} is damaged: its files are not those of its manifest; step {} is taken\n", name,
                  newest->step);
@@ -83,7 +90,11 @@ void training_run::save(const training_job& job, const trainer& run, const train
     const training_facts facts{p.step, p.validation_loss, job.training};
     job.save(to, facts, options_.weights_only ? named_tensors() : run.state());
   };
-  folder_->save(p.step, p.validated_now ? p.validation_loss : NAN, write);
+  // A run that is stopped before it has done another step saves the latest again, which may have been validated.
+  const double before = latest_ && latest_->step == p.step ? latest_->validation_loss : NAN;
+  const double validation_loss = p.validated_now ? p.validation_loss : before;
+  folder_->save(p.step, validation_loss, write);
+  latest_ = {.step = p.step, .validation_loss = validation_loss, .folder = {}};
 }
 
 void training_run::show_sample(const training_job& job, const std::string& title, long tokens) {
@@ -97,7 +108,7 @@ void training_run::train(const training_job& job) {
   if (options_.dry_run) return estimate(job);
   trainer run(job.task, job.training);
   if (job.step > 0) resume(run, job);
-  if (job.step == 0) write_text(folder_->path() / options_name, options_.begun_with.dump(1) + "\n");
+  if (!resumed_) write_text(folder_->path() / options_name, options_.begun_with.dump(1) + "\n");
   metrics_.emplace(folder_->path() / "metrics.jsonl", job.step);
   line_.emplace(job.training.seconds, output_.quiet, job.unit);
   const std::atomic<bool>& stop = stop_on_interrupt();
@@ -175,7 +186,8 @@ void training_run::conclude(const training_job& job, const training_progress& la
   } else {
     show_sample(job, fmt::format("What it says after {} steps:", used), 400);
     if (stopped)
-      fmt::print("Stopped at step {}; saved in {}. Add --resume to go on.\n", last.step, options_.out);
+      fmt::print("Stopped at step {}{}; saved in {}. Add --resume to go on.\n", last.step, dropped_in_words(job, last),
+                 options_.out);
     else if (!output_.quiet)
       fmt::print("{} steps in {}, loss {:.3f}, validation loss {:.3f}{}; saved in {}\n", last.step,
                  in_clock(last.seconds), last.loss, last.validation_loss,

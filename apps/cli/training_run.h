@@ -77,6 +77,7 @@ class training_run {
   const output_options& output_;
   std::optional<run_folder> folder_;  // none for --dry-run
   std::optional<stored_step> resumed_;
+  std::optional<stored_step> latest_;  // saved by this run; before that, what it goes on from
   std::optional<metrics_file> metrics_;
   std::optional<progress_line> line_;
   double accuracy_ = std::numeric_limits<double>::quiet_NaN();  // the latest

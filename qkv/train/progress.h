@@ -17,6 +17,7 @@ struct training_progress {
   long best_step = 0;                                                 ///< where it was measured
   bool out_of_patience = false;                                       ///< options.patience ended the run
   long left_out = 0;                                                  ///< steps that were not finite
+  long dropped_batches = 0;                                           ///< of a step that a stop cut short
   bool finished = false;                                              ///< the last report of the run
   double learning_rate = 0;                                           ///< of the latest step
   double gradient_norm = 0;                                           ///< of the latest step, before clipping

@@ -14,6 +14,7 @@ namespace {
 constexpr long keep_every = 100;  // steps between looks at weights that are known to be good
 constexpr auto best_name = "optimiser.best_validation";
 
+bool is_set(const std::atomic<bool>* stop) { return stop && stop->load(std::memory_order_relaxed); }
 bool due(long step, long every) { return every > 0 && step % every == 0; }
 
 }  // namespace
@@ -47,11 +48,12 @@ named_tensors trainer::state() const {
 }
 
 // Batches that a step adds up weigh by their targets, so that the sum is that of the one large batch they make up.
-double trainer::gradients_of_step() {
+std::optional<double> trainer::gradients_of_step(const std::atomic<bool>* stop) {
   const recomputing_blocks less_memory(options_.recompute);
   double loss_sum = 0;
   targets_of_step_ = 0;
   for (long part = 0; part < options_.accumulate; ++part) {
+    if (part > 0 && is_set(stop)) return drop_gradients(part), std::nullopt;
     const long number = steps_done_ * options_.accumulate + part;
     const auto [mean, count] = task_.loss(number, mode_of_batch(number, options_));
     options_.accumulate == 1 ? backward(mean) : backward(mean, tensor::full({}, double(count)));
@@ -61,14 +63,22 @@ double trainer::gradients_of_step() {
   return loss_sum / double(targets_of_step_);
 }
 
-double trainer::step() {
+void trainer::drop_gradients(long batches) {
+  for (const auto& p : task_.parameters()) p.value.clear_gradient();
+  progress_.dropped_batches = batches;
+}
+
+double trainer::step() { return *step_until(nullptr); }
+
+std::optional<double> trainer::step_until(const std::atomic<bool>* stop) {
   if (average_.exchanged()) average_.exchange();
-  const double loss = gradients_of_step();
+  const std::optional<double> loss = gradients_of_step(stop);
+  if (!loss) return {};
   const double norm = optimiser_.take_gradients(options_.accumulate == 1 ? 1 : 1 / double(targets_of_step_));
   progress_.learning_rate = learning_rate_at(steps_done_, options_, elapsed_share());
   progress_.gradient_norm = norm;
   targets_ += targets_of_step_;
-  if (!std::isfinite(loss) || !std::isfinite(norm)) {
+  if (!std::isfinite(*loss) || !std::isfinite(norm)) {
     optimiser_.forget_gradients();
     recover(where_not_finite(task_, steps_done_ * options_.accumulate, options_.accumulate, options_));
     progress_.step = ++steps_done_;
@@ -120,10 +130,12 @@ training_progress trainer::train(const std::atomic<bool>* stop) try {
   working_seconds_ = reported_seconds_ = 0;
   reported_steps_ = steps_done_;
   targets_ = 0;
-  const auto stopped = [&] { return stop && stop->load(std::memory_order_relaxed); };
+  const auto stopped = [&] { return is_set(stop); };
   while (!finished() && !stopped()) {
     const auto before = clock::now();
-    progress_.loss = step();
+    const std::optional<double> loss = step_until(stop);
+    if (!loss) break;
+    progress_.loss = *loss;
     working_seconds_ += std::chrono::duration<double>(clock::now() - before).count();
     if (!finished() && !stopped()) after_step();
   }

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "qkv/train/kept_weights.h"
 #include "qkv/train/learning_task.h"
@@ -42,6 +43,9 @@ class trainer {
   /// Trains to the end of options.steps, options.seconds or options.patience, or until *stop is true, then validates
   /// (not when stopped) and reports.  Validation, on_sample, on_checkpoint and whoever uses the model afterwards find the averaged weights
   /// in it, where options.average asks for them.   @returns the last report
+  ///
+  /// A stop between the batches of one step (options.accumulate) leaves that step out: everything is as after the step
+  /// before it, and a run that goes on from there takes the step's batches again.
   /// @throws not_finite_error  as step() does, after on_checkpoint has had the last good weights
   training_progress train(const std::atomic<bool>* stop = nullptr);
 
@@ -68,7 +72,10 @@ class trainer {
   /// Returns whether the loss is the lowest so far.
   bool validate(long batches);
   void save();
-  double gradients_of_step();
+  /// step(), or nothing where *stop became true before its last batch: then nothing has changed.
+  std::optional<double> step_until(const std::atomic<bool>* stop);
+  std::optional<double> gradients_of_step(const std::atomic<bool>* stop);
+  void drop_gradients(long batches);
   /// Goes on after numbers that are not finite, or throws.
   void recover(const std::string& found);
   void check_weights();

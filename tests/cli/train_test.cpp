@@ -143,6 +143,41 @@ TEST_F(Train, SavesWhenInterrupted) {
   EXPECT_EQ(qkv_program({"train", "--text", text(), "--out", out, "--resume", "-q"}).code, 0);
 }
 
+TEST_F(Train, StopsBetweenTheBatchesOfAStepAndLosesNothing) {
+  const auto whole = in_folder("whole steps"), parts = in_folder("parts of steps");
+  const auto long_steps = [&](const std::filesystem::path& out) {
+    return training(text(), out, {"--steps", "3", "--accumulate", "800", "--validate-every", "1", "--checkpoint-every", "1"});
+  };
+  EXPECT_EQ(qkv_program(long_steps(whole)).code, 0);
+  running_program program(long_steps(parts));
+  interrupt_when(program, [] { std::this_thread::sleep_for(std::chrono::milliseconds(30)); });
+  const finished stopped = program.wait();
+  EXPECT_EQ(stopped.code, 0) << stopped.err;
+  EXPECT_THAT(stopped.out, HasSubstr("Stopped at step 1, without the "));
+  EXPECT_THAT(stopped.out, HasSubstr(" of 800 batches that were done of the next, which --resume takes again; saved in "));
+  const auto checkpoints = json_of({"inspect", parts.string()})["checkpoints"];
+  ASSERT_EQ(checkpoints.size(), 1u);
+  EXPECT_TRUE(checkpoints[0]["validation_loss"].is_number()) << "as it was before it was saved again";
+  EXPECT_EQ(json_of({"train", "--text", text(), "--out", parts, "--resume"})["step"], 3);
+  EXPECT_TRUE(bytes_of_file(model_in(whole)) == bytes_of_file(model_in(parts)));
+}
+
+TEST_F(Train, StoppedInItsFirstStepGoesOnFromTheBeginning) {
+  const auto out = in_folder("first step");
+  auto again = training(text(), out, {"--accumulate", "100000000", "--steps", "2"});
+  for (const long attempt : {1, 2}) {
+    running_program program(again);
+    for (int i = 0; i < 6000 && program.out().find("model") == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    program.interrupt();
+    const finished stopped = program.wait();
+    EXPECT_EQ(stopped.code, 0) << stopped.err;
+    EXPECT_THAT(stopped.out, HasSubstr("Stopped at step 0")) << attempt;
+    if (attempt == 1) again.push_back("--resume");
+  }
+  EXPECT_THAT(bytes_of_file(out / "options.json"), HasSubstr("--accumulate"));
+}
+
 TEST_F(Train, LeavesTheOptimiserOutWhenAsked) {
   const auto out = in_folder("light");
   EXPECT_EQ(qkv_program(training(text(), out, {"--steps", "3", "-q", "--weights-only"})).code, 0);
