@@ -66,7 +66,8 @@ std::string changes_in_words(const ordered_json& before, const ordered_json& now
 [[noreturn]] void refuse_change(const std::string& name, const ordered_json& before, const ordered_json& now) {
   if (before.is_null())
     throw usage_error(fmt::format("--resume: expected no {}, as the run began; found one", name));
-  if (now.is_null()) throw usage_error(fmt::format("--resume: expected {}, with which the run began; found none", name));
+  if (now.is_null())
+    throw usage_error(fmt::format("--resume: expected {}, with which the run began; found none", name));
   const bool of_a_file = is_of_a_file(before) || is_of_a_file(now);
   throw usage_error(
       fmt::format("--resume: expected in {} what the run began with; found {}; give it as it was, or begin anew with "

@@ -293,8 +293,8 @@ TEST_F(Training, RefusesWeightsThatAreNotFinite) {
     file["blocks.1.norm1.weight"].at<float>(3) = INFINITY;
     write_safetensors(path, file);
     EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
-                HasSubstr("spoilt.safetensors: expected finite numbers as blocks.1.norm1.weight; found 1 of 32 that are "
-                          "NaN or infinite; take another checkpoint, or train again"));
+                HasSubstr("spoilt.safetensors: expected finite numbers as blocks.1.norm1.weight; found 1 of 32 that "
+                          "are NaN or infinite; take another checkpoint, or train again"));
   }
   save_checkpoint(path, model, {}, {}, weight_storage::int8);
   const auto file = read_safetensors(path);
