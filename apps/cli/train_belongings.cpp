@@ -27,6 +27,7 @@ const std::vector<belonging>& belongings() {
       {{"--window", "--key-heads", "--shared-projections", "--query-context", "--adapted-keys", "--separate-head"},
        {text_to_continue, task_of_texts}},
       {{"--mixer", "--taps", "--position-range"}, {"--text", "--images", "--sounds", "--labelled", task_of_texts}},
+      {{"--pooling"}, {"--images", "--sounds", "--labelled"}},
       {{"--field"}, {"--text"}},
       {{"--masked"}, {"--text"}},
       {{"--tokens", "--vocabulary", "--lower-case"}, {"--text", "--source", "--pairs", "--labelled"}},

@@ -16,7 +16,9 @@ encoder_config config_for(const train_flags& flags, const lessons& all) {
   encoder_config config;
   flags.choices.set_all(config);
   flags.sizes.set_shared(config);
-  if (config.mixer != nn::mixer_kind::attention) config.pooling = pooling::mean;  // a class token has to look at all
+  // A token that stands for all has to look at all.
+  const bool attends = config.mixer == nn::mixer_kind::attention;
+  config.pooling = flags.choices.pooling.value_or(attends ? pooling::class_token : pooling::mean);
   if (flags.sizes.layers) config.layers = *flags.sizes.layers;
   config.classes = long(all.senses.classes.size());
   config.context = all.tokens;

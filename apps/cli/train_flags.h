@@ -4,6 +4,7 @@
 
 #include "apps/cli/training_run.h"
 #include "qkv/models/decoder_config.h"
+#include "qkv/models/encoder_config.h"
 #include "qkv/models/recurrent_translator_config.h"
 
 namespace qkv {
@@ -35,6 +36,7 @@ struct choice_flags {
   std::optional<nn::norm_place> norms;
   std::optional<nn::norm_kind> norm;
   std::optional<nn::feed_forward_kind> feed_forward;
+  std::optional<qkv::pooling> pooling;  ///< of classifiers
 
   /// Of any transformer.
   template <class Config>

@@ -66,7 +66,10 @@ std::vector<CLI::Option*> add_choices(CLI::App& program, choice_flags& choices) 
                      "Norms before each branch, or after its sum as in the first transformer; none: before"),
           add_choice(group, "--norm", choices.norm, norm_words, "Which norm; none: layer_norm"),
           add_choice(group, "--feed-forward", choices.feed_forward, feed_forward_words,
-                     "Between the two products of a feed-forward layer; none: gelu, for translators relu")};
+                     "Between the two products of a feed-forward layer; none: gelu, for translators relu"),
+          add_choice(group, "--pooling", choices.pooling, pooling_words,
+                     "What stands for the whole of what is told apart: a token before it, or the mean of all; none: "
+                     "class_token with attention, mean with other mixers")};
 }
 
 std::vector<CLI::Option*> add_options_of_decoders(CLI::App& program, train_flags& flags) {

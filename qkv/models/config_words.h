@@ -12,5 +12,6 @@ inline constexpr std::array shared_projections_words{"none", "query_key", "all"}
 inline constexpr std::array feed_forward_words{"gelu", "swiglu", "relu"};
 inline constexpr std::array norm_words{"layer_norm", "rms_norm"};
 inline constexpr std::array norm_place_words{"before", "after"};
+inline constexpr std::array pooling_words{"class_token", "mean"};
 
 }  // namespace qkv

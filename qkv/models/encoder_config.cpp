@@ -1,7 +1,5 @@
 #include "qkv/models/encoder_config.h"
 
-#include <array>
-
 #include "qkv/base/error.h"
 #include "qkv/io/option_json.h"
 #include "qkv/models/config_words.h"
@@ -29,7 +27,7 @@ constexpr auto each_field = [](auto& c, auto see) {
   see("positions", c.positions, position_words);
   see("position_base", c.position_base);
   see("position_range", c.position_range);
-  see("pooling", c.pooling, std::array{"class_token", "mean"});
+  see("pooling", c.pooling, pooling_words);
   see("dropout", c.dropout);
   see("biases", c.biases);
 };

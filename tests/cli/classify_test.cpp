@@ -87,6 +87,16 @@ TEST_F(Classify, LearnsWithWhateverIsInThePlaceOfAttention) {
   }
   expect_refusal({"attend", "--model", in_folder("mixed"), "--image", pictures() / "left" / "0.png"},
                  "found one whose mixer is gru");
+  // Attention without a token for the whole looks at the picture alone.
+  ASSERT_EQ(qkv_program(small({"--images", pictures(), "--picture-size", "8", "--steps", "60", "--pooling", "mean",
+                               "--learning-rate", "0.005", "-q", "--replace"},
+                              in_folder("mixed")))
+                .code,
+            0);
+  EXPECT_EQ(json_of({"inspect", in_folder("mixed")})["config"]["pooling"], "mean");
+  EXPECT_GE(json_of({"evaluate", "--model", in_folder("mixed"), "--images", pictures()})["accuracy"], 0.9);
+  const auto seen = json_of({"attend", "--model", in_folder("mixed"), "--image", pictures() / "left" / "0.png"});
+  EXPECT_FALSE(seen.empty());
   // Of sounds, which are of different lengths.
   for (const char* mixer : {"mlp", "fourier"}) {
     const finished done = qkv_program(small({"--sounds", sounds(), "--steps", "60", "-q", "--replace", "--mixer", mixer},
