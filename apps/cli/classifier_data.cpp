@@ -13,6 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const std::string picture_endings[] = {".png", ".jpg", ".jpeg"}, sound_endings[] = {".wav", ".flac"};
+
 /// The file of that name, compressed or not; an empty path where there is neither.
 fs::path either(const fs::path& folder, const std::string& name) {
   for (const char* ending : {"", ".gz"})
@@ -156,30 +158,47 @@ heard read_sounds(const std::vector<labelled_files::file>& files) {
   return all;
 }
 
+std::vector<fs::path> paths_of(const labelled_files& files) {
+  std::vector<fs::path> paths;
+  for (const auto* part : {&files.learn, &files.test})
+    for (const auto& file : *part) paths.push_back(file.path);
+  return paths;
+}
+
 }  // namespace
 
 picture_folder read_picture_folder(const fs::path& folder, const fs::path& validation, long size, long side,
                                    bool flip) {
   if (!either(folder, "train-images-idx3-ubyte").empty() || !either(folder, "images-idx3-ubyte").empty())
     return read_idx_folder(folder, validation, side, flip);
-  const std::string endings[] = {".png", ".jpg", ".jpeg"};
-  const labelled_files files = labelled_files_in(folder, endings);
+  const labelled_files files = labelled_files_in(folder, picture_endings);
   if (files.test.empty())
     refuse_file(folder, "ten pictures of a class or more, of which every tenth is held out", "fewer");
   const picture_reading how{.height = size, .width = size, .channels = 3, .side = side};
   check(how);
   std::unique_ptr<labelled_examples> validate;
   if (!validation.empty()) {
-    idx_pair held = read_pictures(files_to_validate_on(validation, endings, files.classes), how);
+    idx_pair held = read_pictures(files_to_validate_on(validation, picture_endings, files.classes), how);
     validate = std::make_unique<labelled_pictures>(std::move(held.pictures), std::move(held.targets), how);
   }
   return finished(files.classes, how, read_pictures(files.learn, how), std::move(validate),
                   read_pictures(files.test, how), flip);
 }
 
+std::vector<fs::path> picture_files_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const char* before : {"train-", "t10k-", ""})
+    for (const char* what : {"images-idx3-ubyte", "labels-idx1-ubyte"})
+      if (const fs::path path = either(folder, std::string(before) + what); !path.empty()) found.push_back(path);
+  return found.empty() ? paths_of(labelled_files_in(folder, picture_endings)) : found;
+}
+
+std::vector<fs::path> sound_files_in(const fs::path& folder) {
+  return paths_of(labelled_files_in(folder, sound_endings));
+}
+
 sound_folder read_sound_folder(const fs::path& folder, const fs::path& validation, const sound_reading* how) {
-  const std::string endings[] = {".wav", ".flac"};
-  const labelled_files files = labelled_files_in(folder, endings);
+  const labelled_files files = labelled_files_in(folder, sound_endings);
   if (files.test.empty())
     refuse_file(folder, "ten sounds of a class or more, of which every tenth is held out", "fewer");
   sound_folder all{files.classes, {}, nullptr, nullptr, nullptr};
@@ -199,7 +218,7 @@ sound_folder read_sound_folder(const fs::path& folder, const fs::path& validatio
     all.learn = std::move(divided.learn), all.validate = std::move(divided.validate);
     return all;
   }
-  heard held = read_sounds(files_to_validate_on(validation, endings, files.classes));
+  heard held = read_sounds(files_to_validate_on(validation, sound_endings, files.classes));
   all.validate = std::make_unique<labelled_sounds>(std::move(held.sounds), std::move(held.targets), all.how);
   all.learn = all_of(examples);
   return all;

@@ -25,6 +25,9 @@ struct picture_folder {
 picture_folder read_picture_folder(const std::filesystem::path& folder, const std::filesystem::path& validation,
                                    long size, long side, bool flip);
 
+/// The files that are read of such a folder.   @throws file_error
+std::vector<std::filesystem::path> picture_files_in(const std::filesystem::path& folder);
+
 struct sound_folder {
   std::vector<std::string> classes;
   sound_reading how;
@@ -36,5 +39,7 @@ struct sound_folder {
 /// @param how  to hear them so instead; null: as said   @throws file_error
 sound_folder read_sound_folder(const std::filesystem::path& folder, const std::filesystem::path& validation,
                                const sound_reading* how = nullptr);
+/// The files that are read of such a folder.   @throws file_error
+std::vector<std::filesystem::path> sound_files_in(const std::filesystem::path& folder);
 
 }  // namespace qkv::cli

@@ -8,17 +8,19 @@
 #include <memory>
 
 #include "apps/cli/command.h"
+#include "apps/cli/data_record.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/option_values.h"
 #include "apps/cli/train_belongings.h"
 #include "apps/cli/train_flags.h"
 #include "apps/cli/train_model_options.h"
 #include "apps/cli/train_presets.h"
-#include "qkv/io/checksum.h"
 #include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
 namespace {
+
+using nlohmann::ordered_json;
 
 const auto positive = CLI::Range(1L, 1L << 30);
 const auto not_negative = CLI::Range(0L, 1L << 30);
@@ -235,7 +237,7 @@ void add_run(CLI::App& command, run_options& run, given_training_options& given,
   command.add_flag("--resume", run.resume, "Go on from the latest valid checkpoint in --out");
 }
 
-std::string in_words(const nlohmann::ordered_json& values) {
+std::string in_words(const ordered_json& values) {
   std::string text;
   for (const auto& value : values)
     if (value.is_string()) text += (text.empty() ? "" : " ") + value.get<std::string>();
@@ -246,44 +248,28 @@ std::string in_words(const nlohmann::ordered_json& values) {
 constexpr std::array options_of_data{"--task",    "--task-length", "--masked", "--field",       "--source-field",
                                      "--target-field", "--flip",   "--patch",  "--picture-size", "--classes"};
 
-nlohmann::ordered_json given_of(const std::vector<CLI::Option*>& options) {
-  auto given = nlohmann::ordered_json::object();
+ordered_json given_of(const std::vector<CLI::Option*>& options) {
+  auto given = ordered_json::object();
   for (const CLI::Option* option : options)
     if (option->count() > 0) given[option->get_name()] = option->results();
   return given;
 }
 
-/// Size and checksum of each of the files to learn from.
-nlohmann::ordered_json files_of(const train_flags& flags) {
-  auto files = nlohmann::ordered_json::object();
-  const std::pair<const char*, const std::string&> given[] = {{"--text", flags.text},
-                                                              {"--source", flags.source},
-                                                              {"--target", flags.target},
-                                                              {"--pairs", flags.pairs},
-                                                              {"--labelled", flags.labelled}};
-  for (const auto& [name, path] : given) {
-    if (!std::filesystem::is_regular_file(path)) continue;
-    const file_checksum sum = checksum_of(path);
-    files[name] = {{"size", sum.size}, {"crc32", sum.crc32}};
-  }
-  return files;
-}
-
 /// What is known of a run's beginning by its folder; nothing of a run from before that was kept.
-nlohmann::ordered_json begun_with(const std::filesystem::path& run) {
+ordered_json begun_with(const std::filesystem::path& run) {
   std::ifstream in(run / options_name);
-  return nlohmann::ordered_json::parse(in, nullptr, /*allow_exceptions=*/false);
+  return ordered_json::parse(in, nullptr, /*allow_exceptions=*/false);
 }
 
-std::string with(const nlohmann::ordered_json& options, const std::string& name) {
+std::string with(const ordered_json& options, const std::string& name) {
   return options.contains(name) ? name + " " + in_words(options[name]) : "no " + name;
 }
 
 /// A run that goes on has its sizes and its ways already: they may be given again, but not changed.  What it learns from
 /// must be the same.
 void check_resume_changes_nothing(const run_options& run) {
-  const nlohmann::ordered_json before = begun_with(run.out);
-  const auto options = before.is_object() ? before["options"] : nlohmann::ordered_json::object();
+  const ordered_json before = begun_with(run.out);
+  const auto options = before.is_object() ? before.value("options", ordered_json::object()) : ordered_json::object();
   const auto refuse_change = [&](const std::string& name) {
     throw usage_error(fmt::format("--resume: expected the options that the run began with, {}; found {}",
                                   with(options, name), with(run.begun_with["options"], name)));
@@ -293,11 +279,7 @@ void check_resume_changes_nothing(const run_options& run) {
   if (!before.is_object()) return;
   for (const char* name : options_of_data)
     if (options.contains(name) && !run.begun_with["options"].contains(name)) refuse_change(name);
-  for (const auto& [name, sum] : run.begun_with["files"].items())
-    if (before["files"].contains(name) && before["files"][name] != sum)
-      throw usage_error(fmt::format("--resume: expected in {} what the run began with; found another file, or one that has "
-                                    "changed since",
-                                    name));
+  check_same_data(before.value("files", ordered_json::object()), run.begun_with["files"]);
 }
 
 void train(const train_flags& flags, const output_options& output) {
@@ -370,7 +352,7 @@ void add_train(CLI::App& program) {
     if (*list) return fmt::print("{}", output->json ? presets_in_json().dump(1) + "\n" : presets_in_words());
     check_belongings(command);
     for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
-    flags->run.begun_with = {{"options", given_of(fixed)}, {"files", files_of(*flags)}};
+    flags->run.begun_with = {{"options", given_of(fixed)}, {"files", *dump ? ordered_json() : data_record_of(*flags)}};
     if (flags->run.resume) check_resume_changes_nothing(flags->run);
     if (!preset->empty()) apply_preset(command, *preset);
     flags->language_model.tied_head = !flags->separate_head;

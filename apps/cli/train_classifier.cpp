@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/data_record.h"
 #include "apps/cli/lessons.h"
 #include "apps/cli/model_file.h"
 #include "qkv/train/classification.h"
@@ -48,12 +49,20 @@ classifier fresh(const train_flags& flags, const training_run& run, const lesson
   return {encoder_classifier(config_for(flags, all), training.seed), all.senses, {.training = training}, {}};
 }
 
+void check_same_classes(const std::vector<std::string>& before, const std::vector<std::string>& now) {
+  if (before == now) return;
+  const std::string other = differences_in_words(before, now);
+  throw usage_error(fmt::format("--resume: expected the classes that the run began with; found {}; name them as they "
+                                "were, or begin anew with --replace",
+                                other.empty() ? "them in another order" : other));
+}
+
 classifier resumed(const training_run& run, const stored_step& from, const lessons& all) {
   classifier old = load_classifier(from.model());
   if (old.training_state.empty())
     throw usage_error("--resume: expected a checkpoint with the optimiser's state; found weights only");
-  if (old.senses.picture != all.senses.picture || old.senses.sound != all.senses.sound ||
-      old.senses.classes.size() != all.senses.classes.size())
+  check_same_classes(old.senses.classes, all.senses.classes);
+  if (old.senses.picture != all.senses.picture || old.senses.sound != all.senses.sound)
     throw usage_error("--resume: expected the pictures and sounds that the run began with; found others");
   old.facts.training = run.resumed_options(old.facts);
   return old;

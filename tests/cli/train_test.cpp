@@ -146,7 +146,8 @@ TEST_F(Train, SavesWhenInterrupted) {
 TEST_F(Train, StopsBetweenTheBatchesOfAStepAndLosesNothing) {
   const auto whole = in_folder("whole steps"), parts = in_folder("parts of steps");
   const auto long_steps = [&](const std::filesystem::path& out) {
-    return training(text(), out, {"--steps", "3", "--accumulate", "800", "--validate-every", "1", "--checkpoint-every", "1"});
+    return training(text(), out,
+                    {"--steps", "3", "--accumulate", "800", "--validate-every", "1", "--checkpoint-every", "1"});
   };
   EXPECT_EQ(qkv_program(long_steps(whole)).code, 0);
   running_program program(long_steps(parts));
@@ -154,7 +155,7 @@ TEST_F(Train, StopsBetweenTheBatchesOfAStepAndLosesNothing) {
   const finished stopped = program.wait();
   EXPECT_EQ(stopped.code, 0) << stopped.err;
   EXPECT_THAT(stopped.out, HasSubstr("Stopped at step 1, without the "));
-  EXPECT_THAT(stopped.out, HasSubstr(" of 800 batches that were done of the next, which --resume takes again; saved in "));
+  EXPECT_THAT(stopped.out, HasSubstr(" of 800 batches that were done of the next, which --resume takes again; saved"));
   const auto checkpoints = json_of({"inspect", parts.string()})["checkpoints"];
   ASSERT_EQ(checkpoints.size(), 1u);
   EXPECT_TRUE(checkpoints[0]["validation_loss"].is_number()) << "as it was before it was saved again";

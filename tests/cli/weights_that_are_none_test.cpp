@@ -45,7 +45,8 @@ class WeightsThatAreNone : public WithModel {
 
  private:
   static void learn(const std::string& out, const std::vector<std::string>& data) {
-    std::vector<std::string> all{"train", "--layers", "1", "--width", "16", "--steps", "1", "-q", "--out", in_folder(out)};
+    std::vector<std::string> all{"train", "--layers", "1",  "--width", "16",
+                                 "--steps", "1",      "-q", "--out",   in_folder(out)};
     all.insert(all.end(), data.begin(), data.end());
     const finished done = qkv_program(all);
     ASSERT_EQ(done.code, 0) << done.err;
@@ -55,8 +56,8 @@ class WeightsThatAreNone : public WithModel {
 TEST_F(WeightsThatAreNone, OfALanguageModelAreRefusedByEveryCommand) {
   const std::string bad = spoilt("model", "blocks.1.norm2.weight", NAN);
   const std::string says =
-      "model-spoilt.safetensors: expected finite numbers as blocks.1.norm2.weight; found 1 of 16 that are NaN or infinite; "
-      "take another checkpoint, or train again (qkv inspect --tensors shows where they are)";
+      "model-spoilt.safetensors: expected finite numbers as blocks.1.norm2.weight; found 1 of 16 that are NaN or "
+      "infinite; take another checkpoint, or train again (qkv inspect --tensors shows where they are)";
   expect_refusal({"generate", "--model", bad}, says);
   expect_refusal({"complete", "--model", bad, "Shall I"}, says);
   expect_refusal({"complete", "--model", bad, "Shall I", "--word"}, says);
@@ -91,10 +92,12 @@ TEST_F(WeightsThatAreNone, OfTranslatorsAreRefusedByEveryCommand) {
     const std::string says = "finite numbers as target_tokens.weight; found 1 of ";
     expect_refusal({"translate", "--model", bad, "ein Hund"}, says);
     expect_refusal({"translate", "--model", bad, "--align", "ein Hund"}, says);
-    expect_refusal({"evaluate", "--model", bad, "--source", in_folder("source"), "--target", in_folder("target")}, says);
+    expect_refusal({"evaluate", "--model", bad, "--source", in_folder("source"), "--target", in_folder("target")},
+                   says);
     expect_refusal({"export", "--model", bad, "--out", in_folder("out")}, says);
   }
-  expect_refusal({"attend", "--model", in_folder("translator-spoilt.safetensors"), "--source", "ein Hund", "--target", "a dog"},
+  const std::string bad = in_folder("translator-spoilt.safetensors");
+  expect_refusal({"attend", "--model", bad, "--source", "ein Hund", "--target", "a dog"},
                  "finite numbers as target_tokens.weight");
 }
 

@@ -293,8 +293,8 @@ TEST_F(Training, RefusesWeightsThatAreNotFinite) {
     file["blocks.1.norm1.weight"].at<float>(3) = INFINITY;
     write_safetensors(path, file);
     EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
-                HasSubstr("spoilt.safetensors: expected finite numbers as blocks.1.norm1.weight; found 1 of 32 that are "
-                          "NaN or infinite; take another checkpoint, or train again"));
+                HasSubstr("spoilt.safetensors: expected finite numbers as blocks.1.norm1.weight; found 1 of 32 that "
+                          "are NaN or infinite; take another checkpoint, or train again"));
   }
   save_checkpoint(path, model, {}, {}, weight_storage::int8);
   const auto file = read_safetensors(path);
@@ -304,7 +304,8 @@ TEST_F(Training, RefusesWeightsThatAreNotFinite) {
               HasSubstr("finite numbers as tokens.weight.scale; found 8 of 8 that are"));
   for (float& scale : file["tokens.weight.scale"].values<float>()) scale = 3e38f;
   write_safetensors(path, file);
-  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }), HasSubstr("finite numbers as tokens.weight; found"));
+  EXPECT_THAT(message_of<file_error>([&] { load_checkpoint(path); }),
+              HasSubstr("finite numbers as tokens.weight; found"));
 }
 
 TEST_F(Training, RefusesMomentsThatAreNotFinite) {
@@ -320,7 +321,8 @@ TEST_F(Training, RefusesMomentsThatAreNotFinite) {
       if (of == name) numbers.at<float>(2, 5) = NAN;
     trainer again(task, options);
     EXPECT_THAT(message_of<file_error>([&] { again.resume(1, state); }),
-                HasSubstr("training state: expected finite numbers as " + name + "; found 1 of 256 that are NaN or infinite"));
+                HasSubstr("training state: expected finite numbers as " + name + "; found 1 of 256 that are NaN or "
+                          "infinite"));
     for (const auto& [of, numbers] : state)
       if (of == name) numbers.at<float>(2, 5) = 0;
   }
