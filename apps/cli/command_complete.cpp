@@ -86,7 +86,10 @@ void print_all(const complete_options& o, const std::vector<candidate>& all, con
 nlohmann::ordered_json as_json(const complete_options& o, const std::vector<candidate>& all,
                                const prompt_weights& looked) {
   nlohmann::ordered_json result{
-      {"model", o.model}, {"prompt", o.text}, {"left_out", o.left_out}, {o.words ? "words" : "next", nlohmann::json::array()}};
+      {"model", o.model},
+      {"prompt", o.text},
+      {"left_out", o.left_out},
+      {o.words ? "words" : "next", nlohmann::json::array()}};
   for (const candidate& one : all) {
     if (o.words)
       result["words"].push_back({{"text", one.text}, {"probability", one.probability}});

@@ -158,7 +158,7 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
   auto& group = *command.add_option_group("Learning");
   using o = training_options;
   return {given.add(group, "--batch", &o::batch, "Sequences of a batch")->check(positive),
-          given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch, instead of --batch")
+          given.add(group, "--batch-tokens", &o::batch_tokens, "Translations: tokens of a batch; 0: --batch says its size")
               ->check(not_negative),
           given.add(group, "--accumulate", &o::accumulate, "Batches a step, added up as if they were one")
               ->check(positive),
@@ -360,7 +360,11 @@ void add_train(CLI::App& program) {
     for (const auto& [option, is_given] : *limits) *is_given = option->count() > 0;
     flags->run.seconds_given = flags->run.seconds_given && given->over({}).seconds > 0;
     flags->run.given_course = [course](training_options run) { return course->over(std::move(run)); };
-    flags->run.given = [given, course](training_options defaults) { return course->over(given->over(defaults)); };
+    const bool by_sequences = command.get_option("--batch")->count() > 0;  // then not by tokens, unless both are said
+    flags->run.given = [given, course, by_sequences](training_options defaults) {
+      if (by_sequences) defaults.batch_tokens = 0;
+      return course->over(given->over(defaults));
+    };
     train(*flags, *output);
   });
 }

@@ -79,7 +79,8 @@ void evaluate_language_model(const evaluate_flags& flags, const output_options& 
         fmt::format("--text: expected at least 2 tokens, one to predict the next; found {}", tokens.size()));
   const long context = m.model.config().context, stride = flags.stride > 0 ? flags.stride : context;
   if (stride > context)
-    throw usage_error(fmt::format("--stride: expected at most {}, the context of this model; found {}", context, stride));
+    throw usage_error(
+        fmt::format("--stride: expected at most {}, the context of this model; found {}", context, stride));
   const auto start = std::chrono::steady_clock::now();
   const double sum = total_loss(m.model, tokens, stride, output);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

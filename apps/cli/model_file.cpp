@@ -66,8 +66,8 @@ std::vector<std::int32_t> encode(const text_tokens& tokens, const std::string& o
 long left_out_of_context(const std::string& command, std::size_t tokens, long context) {
   const long left_out = std::max(0L, long(tokens) - context);
   if (left_out > 0)
-    fmt::print(stderr, "{}: the text has {} tokens, the model's context {}: the first {} are left out\n", command, tokens,
-               context, left_out);
+    fmt::print(stderr, "{}: the text has {} tokens, the model's context {}: the first {} are left out\n", command,
+               tokens, context, left_out);
   return left_out;
 }
 

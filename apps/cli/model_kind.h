@@ -16,7 +16,7 @@ std::string in_words(model_kind kind);
 /// What a file holds and the commands for it: "a classifier of pictures, for qkv classify, evaluate and attend".
 std::string kind_and_use_of(const std::filesystem::path& file);
 
-/// @throws file_error "clothes.safetensors: expected a translator; found a classifier of pictures, for qkv classify, ..."
+/// @throws file_error "clothes.safetensors: expected a translator; found a classifier of pictures, for qkv ..."
 void expect_kind(const std::filesystem::path& file, model_kind kind);
 
 }  // namespace qkv::cli

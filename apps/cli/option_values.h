@@ -42,8 +42,8 @@ words_for<Enum> in_order(const std::array<const char*, N>& words) {
 
 /// One that has a default of its own: what is chosen as it is.
 template <class Enum, std::size_t N>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& chosen, const std::array<const char*, N>& words,
-                        const std::string& what) {
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& chosen,
+                        const std::array<const char*, N>& words, const std::string& what) {
   return add_choice(command, name, chosen, in_order<Enum>(words), what)->default_str(words[std::size_t(chosen)]);
 }
 

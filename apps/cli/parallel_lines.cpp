@@ -36,8 +36,8 @@ pair_of_texts pair_in_json(const std::string& line, const std::string& source_fi
 }
 
 [[noreturn]] void refuse_line(const std::string& path, std::size_t index, const std::string& fault) {
-  throw file_error(fmt::format("{}, line {}: expected a text in UTF-8; found {} (--skip-bad-lines leaves such pairs out)",
-                               path, index + 1, fault));
+  throw file_error(fmt::format(
+      "{}, line {}: expected a text in UTF-8; found {} (--skip-bad-lines leaves such pairs out)", path, index + 1, fault));
 }
 
 /// A file that is no text at all has any number of lines: it is named for what it is, not for that number.

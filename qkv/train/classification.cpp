@@ -62,7 +62,9 @@ double classification_task::validation_loss(long batches) const {
   return tested(model_, validate_, batches * batch_).loss;
 }
 
-double classification_task::epochs_at(long number) const { return double(number) * double(batch_) / double(learn_.size()); }
+double classification_task::epochs_at(long number) const {
+  return double(number) * double(batch_) / double(learn_.size());
+}
 
 classification_score tested(const encoder_classifier& model, const labelled_examples& examples, long count,
                             const std::function<void(long)>& on_done) {

@@ -107,7 +107,8 @@ TEST_F(Complete, SaysWhatOfALongTextIsLeftOut) {
         std::vector<std::string>{"generate", "--model", model(), "--tokens", "3", "--prompt", line}}) {
     EXPECT_EQ(json_of(command)["left_out"], 8);
     EXPECT_THAT(qkv_program(command).err,
-                HasSubstr("qkv " + command[0] + ": the text has 32 tokens, the model's context 24: the first 8 are left out"));
+                HasSubstr("qkv " + command[0] +
+                          ": the text has 32 tokens, the model's context 24: the first 8 are left out"));
   }
   EXPECT_EQ(json_of({"complete", "--model", model(), "Shall I"})["left_out"], 0);
 }

@@ -74,7 +74,7 @@ TEST(Tokenize, SaysWhatIsWrong) {
   expect_refusal({"tokenize", "--learn", "bpe", "--text", folder / "text"}, "--out");
   expect_refusal({"tokenize", "--learn", "bpe", "--vocabulary", "20", "--text", folder / "text", "--out", folder / "o"},
                  "expected a vocabulary of at least 260 tokens");
-  expect_refusal({"tokenize", "--learn", "bytes", "--vocabulary", "300", "--text", folder / "text", "--out", folder / "o"},
+  expect_refusal({"tokenize", "--learn", "bytes", "--vocabulary", "300", "--text", folder / "text", "--out", "o"},
                  "--vocabulary: expected --learn words, bpe or unigram, which has use for it; found bytes");
   expect_refusal({"tokenize", "--learn", "letters", "--text", folder / "text"}, "--learn");
   expect_refusal({"tokenize", "--learn", "words", "--out", folder / "o"}, "expected a text to learn from");

@@ -23,9 +23,8 @@ TEST_P(LanguageModelOf, IsTrainedAndWritesCompletesAndShowsItsHeads) {
   const finished done = qkv_program(
       training(folder / "text.txt", model, with_vocabulary({"--steps", "20", "--quiet"}, kind, "280")));
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_EQ(
-      json_of(training(folder / "text.txt", model, with_vocabulary({"--steps", "20", "--replace"}, kind, "280")))["step"],
-      20);
+  const auto again = with_vocabulary({"--steps", "20", "--replace"}, kind, "280");
+  EXPECT_EQ(json_of(training(folder / "text.txt", model, again))["step"], 20);
   const finished written = qkv_program({"generate", "--model", model, "--prompt", "Shall I", "--tokens", "30"});
   EXPECT_EQ(written.code, 0) << written.err;
   EXPECT_THAT(written.out, StartsWith("Shall I"));
@@ -80,8 +79,8 @@ TEST(Tokens, WhatCannotBeIsRefused) {
   };
   refuse({"--tokens", "letters"}, "--tokens");
   refuse({"--tokens", "bpe", "--vocabulary", "100"}, "expected a vocabulary of at least 256 tokens");
-  refuse({"--vocabulary", "100"}, "--vocabulary: expected --tokens words or bpe or unigram, which has use for it; found "
-                                  "characters");
+  refuse({"--vocabulary", "100"},
+         "--vocabulary: expected --tokens words or bpe or unigram, which has use for it; found characters");
   refuse({"--tokens", "bytes", "--vocabulary", "100"}, "found bytes");
   refuse({"--tokens", "characters", "--lower-case"},
          "--lower-case: expected words, bpe or unigram pieces; found characters");

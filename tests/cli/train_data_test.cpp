@@ -40,6 +40,18 @@ TEST_F(TrainData, LearnsPairsFromOneFile) {
   EXPECT_EQ(json_of(small({"--pairs", named, "--source-field", "de", "--target-field", "en"}))["step"], 2);
 }
 
+TEST_F(TrainData, BatchesAreOfSoManyPairsWhereThatIsSaid) {
+  const std::string file = write("pairs.tsv", pairs("", "\t", ""));
+  const auto batches = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"train", "--pairs", file, "--dry-run", "--layers", "1", "--width", "16"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return qkv_program(arguments).out;
+  };
+  EXPECT_THAT(batches({}), HasSubstr(" 1 batches an epoch")) << "of 3,000 tokens";
+  EXPECT_THAT(batches({"--batch", "2"}), HasSubstr(" 3 batches an epoch"));
+  EXPECT_THAT(batches({"--batch", "2", "--preset", "multi30k-de-en"}), HasSubstr(" 3 batches an epoch"));
+}
+
 TEST_F(TrainData, NamesADamagedLineOrLeavesItOut) {
   const std::string good = pairs("", "\t", "");
   const auto refused = [&](const std::string& line, const std::string& fault) {

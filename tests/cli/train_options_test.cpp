@@ -56,8 +56,9 @@ TEST_F(TrainOptions, ThatNothingUsesAreRefused) {
   };
   refuse({"--momentum", "0.9"}, "--momentum: expected --optimiser sgd or muon, which has use for it; found adamw");
   refuse({"--momentum", "0.9", "--optimiser", "adam"}, "found adam");
-  EXPECT_EQ(json_of(training(text(), in_folder("sgd"), {"--momentum", "0.9", "--optimiser", "sgd", "--steps", "2"}))["step"],
-            2);
+  const auto done =
+      json_of(training(text(), in_folder("sgd"), {"--momentum", "0.9", "--optimiser", "sgd", "--steps", "2"}));
+  EXPECT_EQ(done["step"], 2);
 }
 
 TEST_F(TrainOptions, TakeNoNumberThatIsNoneAndNoWordByItsNumber) {

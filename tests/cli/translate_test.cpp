@@ -101,7 +101,8 @@ TEST_F(Translate, RefusesWhatItCannotTranslate) {
   expect_refusal({"translate", "--model", model(), "\xff"}, "UTF-8");
   expect_refusal({"translate", "--model", model(), std::string(3000, 'x')}, "divide it into sentences");
   expect_refusal({"translate", "--model", model(), "x", "--reference", in_folder("t")}, "a line for each of the 1 texts");
-  expect_refusal({"generate", "--model", model()}, "expected a language model; found a translator, for qkv translate, evaluate and attend");
+  expect_refusal({"generate", "--model", model()},
+                 "expected a language model; found a translator, for qkv translate, evaluate and attend");
 }
 
 TEST_F(Translate, LearnsWithARecurrentNetworkToo) {
@@ -183,7 +184,7 @@ TEST_F(Translate, RefusesOtherEncodingsAndDropsAByteOrderMark) {
                  "encoded_s: expected a text in UTF-8; found one in UTF-16");
   put_bytes(source, wide + wide + wide);  // without a mark, and of other lines than the target
   expect_refusal(learning(source, target, in_folder("encoded"), {"--steps", "2"}),
-                 "encoded_s, line 1: expected a text in UTF-8; found a NUL byte at column 2, as binary files and UTF-16");
+                 "encoded_s, line 1: expected a text in UTF-8; found a NUL byte at column 2, as binary files and UTF");
   put_bytes(source, "\xEF\xBB\xBF" "der Hund sieht.\ndie Frau sucht.\n");
   const auto run = in_folder("marked");
   EXPECT_EQ(json_of(learning(source, target, run, {"--steps", "2", "--tokens", "words", "--validation-source", source,
