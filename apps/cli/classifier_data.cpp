@@ -5,6 +5,7 @@
 #include <numeric>
 #include <span>
 
+#include "apps/cli/differences.h"
 #include "qkv/io/image_file.h"
 #include "qkv/io/labelled_files.h"
 
@@ -62,10 +63,7 @@ picture_changes changes_for(const picture_reading& how, bool flip) {
 
 void check_classes(const fs::path& folder, const std::vector<std::string>& found,
                    const std::vector<std::string>& expected) {
-  if (found != expected)
-    refuse_file(folder,
-                std::to_string(expected.size()) + " classes, those that are learned (" + expected.front() + ", ...)",
-                std::to_string(found.size()) + " (" + found.front() + ", ...)");
+  if (found != expected) refuse_file(folder, "the classes that are learned", differences_in_words(expected, found));
 }
 
 /// Numbers as the names of classes, as many as occur.
@@ -87,8 +85,8 @@ picture_folder finished(std::vector<std::string> classes, const picture_reading&
                         std::unique_ptr<labelled_examples> validate, idx_pair test, bool flip) {
   const auto all = std::make_shared<labelled_pictures>(std::move(learn.pictures), std::move(learn.targets), how,
                                                        changes_for(how, flip));
-  picture_folder made{std::move(classes), how, nullptr, std::move(validate),
-                      std::make_unique<labelled_pictures>(std::move(test.pictures), std::move(test.targets), how)};
+  picture_folder made{.classes = std::move(classes), .how = how, .validate = std::move(validate)};
+  made.test = std::make_unique<labelled_pictures>(std::move(test.pictures), std::move(test.targets), how);
   if (made.validate) {
     made.learn = all_of(all);
     return made;
@@ -119,7 +117,9 @@ picture_folder read_idx_folder(const fs::path& folder, const fs::path& validatio
     check_classes(validation, numbered({&held.targets}), names);
     validate = std::make_unique<labelled_pictures>(std::move(held.pictures), std::move(held.targets), how);
   }
-  return finished(names, how, std::move(learn), std::move(validate), std::move(test), flip);
+  picture_folder made = finished(names, how, std::move(learn), std::move(validate), std::move(test), flip);
+  made.named = false;
+  return made;
 }
 
 /// Every picture at the size that is asked for, as bytes.

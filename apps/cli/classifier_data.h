@@ -11,8 +11,9 @@ namespace qkv::cli {
 
 struct picture_folder {
   std::vector<std::string> classes;
-  picture_reading how;
-  std::unique_ptr<labelled_examples> learn, validate, test;  ///< validate: kept apart from what is learned from
+  bool named = true;  ///< false for IDX files, which number their classes
+  picture_reading how = {};
+  std::unique_ptr<labelled_examples> learn = {}, validate = {}, test = {};  ///< validate: kept apart from what is learned from
 };
 
 /// IDX files as MNIST names them (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., .gz or not; or one pair,

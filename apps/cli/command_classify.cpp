@@ -25,7 +25,11 @@ struct classify_options {
 std::vector<std::int32_t> tokens_of(const std::string& text, const tokenizer& tokens, long context) {
   auto all = tokens.encode(checked_text("text", text));
   if (all.empty()) throw usage_error("text: expected at least one token; found none");
-  all.resize(std::min(all.size(), std::size_t(context - 1)));
+  const std::size_t read = std::min(all.size(), std::size_t(context - 1));
+  if (read < all.size())
+    fmt::print(stderr, "qkv classify: of {} tokens only the first {} are read, as many as the model knows\n", all.size(),
+               read);
+  all.resize(read);
   return all;
 }
 

@@ -63,6 +63,10 @@ void add_data(CLI::App& command, evaluate_flags& flags) {
                      "Texts with classes, for a classifier: a file as `qkv train --labelled` takes it");
   command.add_flag("--skip-bad-lines", flags.skip_bad_lines,
                    "Leave out empty and damaged lines of --source and --target or --labelled, and say how many");
+  command
+      .add_option("--classes", flags.classes,
+                  "Names of the classes in their order, with commas between them, where the training had them")
+      ->delimiter(',');
   command.add_flag("--all", flags.all, "For a classifier: not only what `qkv train` holds out");
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "apps/cli/command.h"
+#include "apps/cli/given_option.h"
 #include "apps/cli/data_record.h"
 #include "apps/cli/learned_tokenizer.h"
 #include "apps/cli/option_values.h"
@@ -81,8 +82,7 @@ const words_for<not_finite_kind> ways_on{{"stop", not_finite_kind::stop}, {"skip
 void add_data(CLI::App& command, train_flags& flags) {
   const auto group = command.add_option_group("Data");
   CLI::Option* text = group->add_option("--text", flags.text, "A text to write like, in UTF-8");
-  group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing")
-      ->needs(text);
+  group->add_flag("--masked", flags.masked, "Learn to fill holes in it from both sides, in place of writing");
   group->add_option("--field", flags.field,
                     "Of --text, a file of JSON objects, one a line: their field that is the text");
   CLI::Option* source = group->add_option("--source", flags.source, "Texts to translate, one a line");
@@ -101,10 +101,12 @@ void add_data(CLI::App& command, train_flags& flags) {
           ->needs(source);
   validation_source->needs(
       group->add_option("--validation-target", flags.validation_target, "Their translations")->needs(validation_source));
+  group->add_option("--validation-pairs", flags.validation_pairs, "Texts to validate on and their translations, in one file")
+      ->needs(pairs);
   group->add_option("--labelled", flags.labelled, "Texts to tell apart, a line each: the class, a tab, the text")
       ->excludes(text)
-      ->excludes(source);
-  group->add_option("--validation-pairs", flags.validation_pairs, "The same in one file")->needs(pairs);
+      ->excludes(source)
+      ->excludes(pairs);
   group->add_flag("--skip-bad-lines", flags.skip_bad_lines, "Leave out empty and damaged lines, and say how many");
 }
 
@@ -131,7 +133,7 @@ void add_senses(CLI::App& command, train_flags& flags) {
       ->needs(images);
   group->add_option("--validation-sounds", flags.validation_sounds, "Sounds to validate on; none: as above")
       ->needs(sounds);
-  group->add_option("--classes", flags.classes, "Names of the classes, with commas between them")->delimiter(',');
+  group->add_option("--classes", flags.classes, "Names of the classes in their order, with commas between them")->delimiter(',');
   group->add_option("--picture-size", flags.picture_size, "Side of pictures from PNG and JPEG, in pixels")
       ->check(CLI::Range(1L, 1024L))
       ->capture_default_str();
@@ -251,34 +253,65 @@ constexpr std::array options_of_data{"--task",    "--task-length", "--masked", "
 ordered_json given_of(const std::vector<CLI::Option*>& options) {
   auto given = ordered_json::object();
   for (const CLI::Option* option : options)
-    if (option->count() > 0) given[option->get_name()] = option->results();
+    if (is_given(*option)) given[option->get_name()] = option->results();
   return given;
 }
 
-/// What is known of a run's beginning by its folder; nothing of a run from before that was kept.
+/// What is known of a run's beginning by its folder; null of a run from before that was kept.
 ordered_json begun_with(const std::filesystem::path& run) {
-  std::ifstream in(run / options_name);
-  return ordered_json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const std::filesystem::path file = run / options_name;
+  if (!std::filesystem::exists(file)) return nullptr;
+  std::ifstream in(file);
+  const auto all = ordered_json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!all.is_object() || !all.value("options", ordered_json()).is_object())
+    refuse_file(file,
+                "the options and the data that the run began with, to be held against those that are given now (without "
+                "the file --resume takes their sameness on trust)",
+                "something else");
+  return all;
 }
 
 std::string with(const ordered_json& options, const std::string& name) {
   return options.contains(name) ? name + " " + in_words(options[name]) : "no " + name;
 }
 
+/// "1e-3" is "0.001", and "1" as the value of a flag "true".
+bool is_same(const std::string& a, const std::string& b) {
+  const auto value = [](const std::string& word) {
+    char* end = nullptr;
+    const double number = std::strtod(word.c_str(), &end);
+    return std::pair(word == "true" ? 1.0 : number, word == "true" || (!word.empty() && *end == '\0'));
+  };
+  const auto [x, x_is_number] = value(a);
+  const auto [y, y_is_number] = value(b);
+  return a == b || (x_is_number && y_is_number && x == y);
+}
+
+bool is_same(const ordered_json& before, const ordered_json& now) {
+  if (!before.is_array()) return false;
+  const auto old_words = before.get<std::vector<std::string>>(), words = now.get<std::vector<std::string>>();
+  return std::ranges::equal(old_words, words, [](const auto& a, const auto& b) { return is_same(a, b); });
+}
+
 /// A run that goes on has its sizes and its ways already: they may be given again, but not changed.  What it learns from
 /// must be the same.
 void check_resume_changes_nothing(const run_options& run) {
   const ordered_json before = begun_with(run.out);
-  const auto options = before.is_object() ? before.value("options", ordered_json::object()) : ordered_json::object();
+  const ordered_json& given = run.begun_with["options"];
+  if (before.is_null() && !given.empty())
+    throw usage_error(fmt::format("--resume: expected no {}, because the folder does not say which options its run began "
+                                  "with; found {}",
+                                  given.begin().key(), with(given, given.begin().key())));
+  if (before.is_null()) return;
+  const ordered_json options = before["options"];
   const auto refuse_change = [&](const std::string& name) {
     throw usage_error(fmt::format("--resume: expected the options that the run began with, {}; found {}",
-                                  with(options, name), with(run.begun_with["options"], name)));
+                                  with(options, name), with(given, name)));
   };
-  for (const auto& [name, value] : run.begun_with["options"].items())
-    if (!options.contains(name) || options[name] != value) refuse_change(name);
-  if (!before.is_object()) return;
+  for (const auto& [name, value] : given.items())
+    if (!options.contains(name) || !is_same(options[name], value)) refuse_change(name);
   for (const char* name : options_of_data)
-    if (options.contains(name) && !run.begun_with["options"].contains(name)) refuse_change(name);
+    if (options.contains(name) && !given.contains(name)) refuse_change(name);
   check_same_data(before.value("files", ordered_json::object()), run.begun_with["files"]);
 }
 
@@ -294,7 +327,7 @@ void train(const train_flags& flags, const output_options& output) {
   const bool senses = !flags.images.empty() || !flags.sounds.empty();
   if (senses && (!flags.text.empty() || translations || !flags.labelled.empty()))
     throw usage_error("expected texts, or pictures and sounds; found both");
-  if (flags.masked) return train_masked_language_model(flags, output);
+  if (flags.masked && !flags.text.empty()) return train_masked_language_model(flags, output);
   if (!flags.text.empty()) return train_language_model(flags, output);
   if (translations) return train_translator(flags, output);
   if (senses || !flags.labelled.empty()) return train_classifier(flags, output);
@@ -351,7 +384,7 @@ void add_train(CLI::App& program) {
   command.callback([preset, list, flags, output, given, course, limits, dump, fixed, recurrent, &program, &command] {
     if (*list) return fmt::print("{}", output->json ? presets_in_json().dump(1) + "\n" : presets_in_words());
     check_belongings(command);
-    for (const CLI::Option* option : recurrent) flags->recurrent |= option->count() > 0;
+    for (const CLI::Option* option : recurrent) flags->recurrent |= is_given(*option);
     flags->run.begun_with = {{"options", given_of(fixed)}, {"files", *dump ? ordered_json() : data_record_of(*flags)}};
     if (flags->run.resume) check_resume_changes_nothing(flags->run);
     if (!preset->empty()) apply_preset(command, *preset);

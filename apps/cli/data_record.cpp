@@ -1,12 +1,12 @@
 #include "apps/cli/data_record.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 
 #include "apps/cli/classifier_data.h"
+#include "apps/cli/differences.h"
 #include "qkv/io/checksum.h"
 #include "qkv/io/utf8.h"
 
@@ -41,14 +41,6 @@ ordered_json record_of_files(const std::string& folder, const std::vector<std::f
 
 bool is_of_a_file(const ordered_json& record) { return record.contains("crc32"); }
 
-void add_listed(names& parts, const names& all, const char* what) {
-  if (all.empty()) return;
-  constexpr std::size_t most = 3;
-  const names first(all.begin(), all.begin() + std::ptrdiff_t(std::min(most, all.size())));
-  parts.push_back(
-      fmt::format("{} {} ({}{})", all.size(), what, fmt::join(first, ", "), all.size() > most ? ", ..." : ""));
-}
-
 /// Behind "found": what has become of the files of a folder.
 std::string changes_in_words(const ordered_json& before, const ordered_json& now) {
   names old_names, new_names, changed;
@@ -57,10 +49,8 @@ std::string changes_in_words(const ordered_json& before, const ordered_json& now
     new_names.push_back(name);
     if (before.contains(name) && before[name] != sum) changed.push_back(name);
   }
-  names parts;
-  if (const std::string other = differences_in_words(old_names, new_names); !other.empty()) parts.push_back(other);
-  add_listed(parts, changed, "changed");
-  return fmt::format("{}", fmt::join(parts, ", "));
+  const std::string other = differences_in_words(old_names, new_names), same_name = listed(changed, "changed");
+  return other + (other.empty() || same_name.empty() ? "" : ", ") + same_name;
 }
 
 [[noreturn]] void refuse_change(const std::string& name, const ordered_json& before, const ordered_json& now) {
@@ -105,20 +95,6 @@ ordered_json data_record_of(const train_flags& flags) {
 void check_same_data(const ordered_json& before, const ordered_json& now) {
   for (const auto& [name, record] : now.items())
     if (before.contains(name) && before[name] != record) refuse_change(name, before[name], record);
-}
-
-std::string differences_in_words(const names& before, const names& now) {
-  const auto without = [](const names& all, names others) {
-    std::ranges::sort(others);
-    names rest;
-    for (const std::string& one : all)
-      if (!std::ranges::binary_search(others, one)) rest.push_back(one);
-    return rest;
-  };
-  names parts;
-  add_listed(parts, without(now, before), "new");
-  add_listed(parts, without(before, now), "missing");
-  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 }  // namespace qkv::cli

@@ -17,7 +17,4 @@ nlohmann::ordered_json data_record_of(const train_flags& flags);
 /// @throws usage_error "--resume: expected in --images what the run began with; found 1 new (left/9.png); ..."
 void check_same_data(const nlohmann::ordered_json& before, const nlohmann::ordered_json& now);
 
-/// "1 new (a), 5 missing (b, c, d, ...)": what is in one list and not in the other.
-std::string differences_in_words(const std::vector<std::string>& before, const std::vector<std::string>& now);
-
 }  // namespace qkv::cli

@@ -20,6 +20,7 @@ struct evaluate_flags {
   bool skip_bad_lines = false;  ///< of these texts, and of texts with classes
   // Texts with classes, pictures and sounds.
   std::string labelled, images, sounds;
+  std::vector<std::string> classes;  ///< names in place of the data's
   bool all = false;  ///< what was learned from too
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/counted_work.h"
+#include "apps/cli/differences.h"
 #include "apps/cli/evaluate_flags.h"
 #include "apps/cli/lessons.h"
 #include "qkv/train/classification.h"
@@ -89,6 +90,7 @@ lessons examples_for(const evaluate_flags& flags, const classifier_senses& sense
   data.images = flags.images;
   data.sounds = flags.sounds;
   data.labelled = flags.labelled;
+  data.classes = flags.classes;
   data.skip_bad_lines = flags.skip_bad_lines;
   if (senses.text && flags.labelled.empty())
     throw usage_error("expected --labelled, texts that this model reads; found none");
@@ -106,8 +108,10 @@ lessons examples_for(const evaluate_flags& flags, const classifier_senses& sense
     throw usage_error(fmt::format("expected examples of the model's {} classes ({}, ...); found {} ({}, ...)",
                                   senses.classes.size(), senses.classes.front(), all.senses.classes.size(),
                                   all.senses.classes.front()));
-  if (senses.text && all.senses.classes != senses.classes)
-    throw usage_error("--labelled: expected the classes that this model was trained on; found others");
+  if (all.named && all.senses.classes != senses.classes)
+    throw usage_error(fmt::format("expected the classes that this model tells apart; found {} (--classes names them in "
+                                  "their order, where the training had it)",
+                                  differences_in_words(senses.classes, all.senses.classes)));
   if (all.senses.picture != senses.picture)
     throw usage_error(
         fmt::format("--images: expected pictures of {} x {} with {} channels, as this model reads them; "

@@ -28,6 +28,14 @@ void make_pairs(lessons& all) {
   all.test = pairs_of(*all.pictures.test, *all.sounds.test, 2);
 }
 
+/// Two classes of one name could not be told apart in what is said of them.
+void check_different(std::vector<std::string> classes) {
+  std::ranges::sort(classes);
+  const auto twice = std::ranges::adjacent_find(classes);
+  if (twice != classes.end())
+    throw usage_error(fmt::format("--classes: expected a name for each class; found {} twice", *twice));
+}
+
 }  // namespace
 
 lessons read_lessons(const train_flags& flags, const classifier_senses* as) {
@@ -58,12 +66,14 @@ lessons read_lessons(const train_flags& flags, const classifier_senses* as) {
     all.validate = std::move(see ? all.pictures.validate : all.sounds.validate);
     all.test = std::move(see ? all.pictures.test : all.sounds.test);
   }
+  all.named = !flags.classes.empty() || hear || !see || all.pictures.named;
   if (!flags.classes.empty() && flags.classes.size() != all.senses.classes.size())
     throw usage_error(
         fmt::format("--classes: expected {} names; found {}", all.senses.classes.size(), flags.classes.size()));
   if (!flags.classes.empty()) all.senses.classes = flags.classes;
   if (see && hear)
     for (const char* answer : {"different", "same"}) all.senses.classes.push_back(answer);
+  check_different(all.senses.classes);
   return all;
 }
 

@@ -12,6 +12,7 @@ namespace qkv::cli {
 struct lessons {
   std::unique_ptr<labelled_examples> learn, validate, test;
   classifier_senses senses;
+  bool named = true;        // whether the data or --classes name the classes, in place of numbers
   long tokens = 1;          // of the longest example, with the class token
   picture_folder pictures;  // whose examples pairs are made of
   sound_folder sounds;

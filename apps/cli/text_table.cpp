@@ -87,14 +87,19 @@ text_table read_text_table(const train_flags& flags, const tokenizer* as) {
   std::vector<std::vector<std::int32_t>> learn, test;
   std::vector<std::int32_t> learn_targets, test_targets;
   std::vector<long> seen(classes.size());
+  long cut = 0;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::int32_t target = classes.at(lines.labels[i]);
     if (tokens[i].empty()) continue;
+    cut += long(tokens[i].size()) > all.longest;
     tokens[i].resize(std::min(tokens[i].size(), std::size_t(all.longest)));
     const bool held_out = ++seen[std::size_t(target)] % 10 == 0;
     (held_out ? test : learn).push_back(std::move(tokens[i]));
     (held_out ? test_targets : learn_targets).push_back(target);
   }
+  if (cut > 0)
+    fmt::print(stderr, "qkv: of {} of {} texts only the first {} tokens are read (--context)\n", cut, tokens.size(),
+               all.longest);
   if (test.empty())
     refuse_file(flags.labelled, "ten texts of a class or more, of which every tenth is held out", "fewer");
   divided_examples divided =

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/cli/command.h"
+#include "apps/cli/given_option.h"
 #include "qkv/tasks/tasks.h"
 
 namespace qkv::cli {
@@ -41,8 +42,6 @@ const std::vector<belonging>& belongings() {
       {{"--classes"}, {"--images", "--sounds", "--labelled"}}};
   return all;
 }
-
-bool is_given(const CLI::App& command, const std::string& option) { return command.get_option(option)->count() > 0; }
 
 /// Whether an option is given, or what one of the names above says.
 bool holds(const CLI::App& command, const std::string& name) {
@@ -80,9 +79,12 @@ std::vector<setting> settings_of(const CLI::App& command) {
   };
   // What texts are cut into where nothing is said: all but these have a vocabulary to learn.
   const char* tokens = holds(command, text_to_continue) ? "characters" : "words";
+  // Of a task, as its recipe has it.
+  const char* positions = holds(command, task_of_texts) ? "local" : "learned";
   return {{"--vocabulary", "--tokens", value("--tokens", tokens), {"words", "bpe", "unigram"}},
           {"--momentum", "--optimiser", value("--optimiser", "adamw"), {"sgd", "muon"}},
-          {"--taps", "--mixer", value("--mixer", "attention"), {"convolution"}}};
+          {"--taps", "--mixer", value("--mixer", "attention"), {"convolution"}},
+          {"--position-range", "--positions", value("--positions", positions), {"relative", "local"}}};
 }
 
 bool is_useless(const setting& s) { return std::ranges::find(s.useful, s.value) == s.useful.end(); }

@@ -1,9 +1,9 @@
-// qkv train --images, --sounds: a model learns to tell classes apart.
+// qkv train --images, --sounds, --labelled: a model learns to tell classes apart.
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "apps/cli/data_record.h"
+#include "apps/cli/differences.h"
 #include "apps/cli/lessons.h"
 #include "apps/cli/model_file.h"
 #include "qkv/train/classification.h"

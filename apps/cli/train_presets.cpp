@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "apps/cli/command.h"
+#include "apps/cli/given_option.h"
 #include "apps/cli/train_belongings.h"
 
 namespace qkv::cli {
@@ -13,8 +14,6 @@ namespace {
 /// Ways to say one thing: where the user took one of them, a preset takes none.
 const std::vector<std::vector<std::string>> alternatives{{"--steps", "--epochs", "--seconds"},
                                                          {"--batch", "--batch-tokens"}};
-
-bool is_given(const CLI::App& command, const std::string& name) { return command.get_option(name)->count() > 0; }
 
 bool said_otherwise(const std::vector<std::string>& by_user, const std::string& name) {
   for (const auto& ways : alternatives) {

@@ -34,6 +34,8 @@ std::string dropped_in_words(const training_job& job, const training_progress& p
 
 training_run::training_run(const run_options& options, const output_options& output)
     : options_(options), output_(output) {
+  if (options.dry_run && options.resume)
+    throw usage_error("--dry-run: expected a run that has not begun, without --resume; found both");
   if (options.dry_run) return;
   folder_.emplace(options.out);
   const auto newest = folder_->newest();
@@ -169,6 +171,7 @@ void training_run::conclude(const training_job& job, const training_progress& la
                                         {"step", last.step},
                                         {"epochs", last.epochs},
                                         {"stopped", stopped},
+                                        {"dropped_batches", last.dropped_batches},
                                         {"loss", number(last.loss)},
                                         {"validation_loss", number(last.validation_loss)},
                                         {"best_validation_loss", number(last.best_loss)},

@@ -78,7 +78,7 @@ class decoder {
 
   decoder_config config_;
   nn::embedding tokens_;
-  variable positions_;  // [context, C]: learned or fixed; empty for rotary positions and for none
+  variable positions_;  // [context, C]: learned or fixed; empty where none are added to tokens
   nn::dropout embedding_dropout_;
   std::vector<nn::block> blocks_;
   nn::norm norm_;  // empty where every block ends with a norm of its own

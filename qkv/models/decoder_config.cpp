@@ -43,14 +43,14 @@ void check_mixer(const decoder_config& c) {
   need(nn::has_causal_form(c.mixer), "a mixer whose tokens can be kept from those after them",
        mixer + ", which has no causal form");
   need(c.taps >= 1 && (c.taps <= c.context || c.mixer != nn::mixer_kind::convolution),
-       "taps from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
+       "taps of the convolution from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
   need(c.query_context >= 0 && c.query_context <= c.context,
        "a query context from 0 to the context of " + std::to_string(c.context), std::to_string(c.query_context));
   need(c.shared_projections == nn::shared_projections::none || c.key_heads == 0 || c.key_heads == c.heads,
        "as many key heads as heads where projections are shared", std::to_string(c.key_heads) + " key heads");
   if (c.mixer == nn::mixer_kind::attention) return;
   need(!c.told_positions().of_attention(), "positions that are added to tokens, or none, with the mixer " + mixer,
-       "positions that only attention can use");
+       position_words[std::size_t(c.positions)]);
   need(c.key_heads == 0, "no number of key heads with the mixer " + mixer, std::to_string(c.key_heads));
   need(c.shared_projections == nn::shared_projections::none && c.query_context == 0 && !c.adapted_keys,
        "no options of attention with the mixer " + mixer, "shared projections, a query context or adapted keys");

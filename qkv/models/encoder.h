@@ -88,7 +88,7 @@ class encoder {
   nn::embedding tokens_;         // of texts
   nn::linear patches_, frames_;  // of pictures and sounds
   variable class_token_;         // [1, C], where the pooling asks for it
-  variable positions_;           // [context, C]: learned or fixed; empty for none
+  variable positions_;           // [context, C]: learned or fixed; empty where none are added to tokens
   nn::embedding kinds_;          // [3, C], where it reads several
   nn::norm embedding_norm_;
   nn::dropout dropout_;

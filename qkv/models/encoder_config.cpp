@@ -38,7 +38,7 @@ void need(bool holds, const std::string& expected, const std::string& found) {
 
 void check_mixer(const encoder_config& c) {
   need(c.taps >= 1 && (c.taps <= c.context || c.mixer != nn::mixer_kind::convolution),
-       "taps from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
+       "taps of the convolution from 1 to the context of " + std::to_string(c.context), std::to_string(c.taps));
   if (c.mixer == nn::mixer_kind::attention) return;
   const std::string mixer = nn::name_of(c.mixer);
   need(!c.told_positions().of_attention(), "positions that are added to tokens, or none, with the mixer " + mixer,

@@ -38,7 +38,7 @@ attention_parts parts_with_positions(const position_choice& choice, const Mask& 
                                      nn::initialisation& init);
 
 /// The table of local positions, [H, R] for tokens before and [H, 2 R - 1] for both sides.  Half of the heads begin at
-/// one near place each, with half of their weight, as heads with ALiBi do: a number a place moves by no more than the
+/// one near place each, with half of their weight in a sequence that fills the context, as heads with ALiBi do: a number a place moves by no more than the
 /// learning rate a step, which from zero takes thousands of steps to count among many tokens.
 tensor near_places(const position_choice& choice, sides seen, nn::initialisation& init);
 

@@ -8,6 +8,7 @@ namespace qkv::nn {
 /// sin(x), sin(x/B), sin(x/B^2), ...; queries and keys turned by an angle (rotary: qkv/ops/rotary.h); or numbers that
 /// are added to the scores (qkv/attention/score.h): alibi's slopes, T5's learned buckets of distances (relative), and a
 /// learned number for each distance within a window (local).
+/// In this order: those that are added to tokens, then those that only attention can use.
 enum class position_kind { none, learned, sinusoidal, fourier, rotary, alibi, relative, local };
 
 /// Vaswani et al. 2017, section 3.5: [t, 2 i] = sin(t / base^(2 i / C)), [t, 2 i + 1] = cos of the same.

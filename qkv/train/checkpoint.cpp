@@ -14,7 +14,7 @@ decoder empty_model(const model_reader& file) {
     const long up_rows = c.hidden_width() * (c.feed_forward == nn::feed_forward_kind::swiglu ? 2 : 1);
     file.weight("tokens.weight", {c.vocabulary, c.width});
     file.weight("blocks." + std::to_string(c.layers - 1) + ".feed_forward.up.weight", {up_rows, c.width});
-    check_stored(file, c.told_positions(), c.mixer, "decoder");
+    check_stored(file, c.told_positions(), c.mixer, c.taps, "decoder");
     return decoder(c);
   });
 }

@@ -136,7 +136,7 @@ TEST_F(Classify, ValidatesOnAPartThatIsNeitherLearnedNorTheTest) {
   EXPECT_GE(result["accuracy"].get<double>(), 0.5);
   EXPECT_THAT(qkv_program(small(given, in_folder("both_told"))).out,
               testing::AllOf(HasSubstr("% of the test's 4 are right"), HasSubstr("% of 4 to validate on are right")));
-  expect_refusal(small(other, in_folder("refused")), "expected 2 classes, those that are learned (left, ...); found 3");
+  expect_refusal(small(other, in_folder("refused")), "expected the classes that are learned; found 1 new (up)");
   expect_refusal(small({"--sounds", sounds(), "--validation-images", in_folder("held")}, in_folder("refused")),
                  "--validation-images requires --images");
 }
@@ -169,6 +169,21 @@ TEST_F(Classify, EvaluationAgreesWithTrainingAndCountsEveryExample) {
   EXPECT_THAT(shown.out, HasSubstr("mistaken most for"));
   expect_refusal({"evaluate", "--model", eye(), "--sounds", sounds()}, "expected --images");
   expect_refusal({"evaluate", "--model", eye()}, "expected --images FOLDER, --sounds FOLDER or --labelled FILE");
+}
+
+TEST_F(Classify, NamesOfClassesAreThoseOfTheModel) {
+  std::filesystem::create_directories(in_folder("renamed"));
+  for (const auto& [from, to] : {std::pair("left", "up"), {"right", "down"}})
+    std::filesystem::copy(pictures() / from, in_folder("renamed") / to, std::filesystem::copy_options::recursive);
+  expect_refusal({"evaluate", "--model", eye(), "--images", in_folder("renamed")},
+                 "expected the classes that this model tells apart; found 2 new (down, up), 2 missing (left, right)");
+  const auto own = json_of({"evaluate", "--model", eye(), "--images", pictures()});
+  // In the order of the names: down has the pictures of the right.
+  const auto named = json_of(
+      {"evaluate", "--model", eye(), "--images", in_folder("renamed"), "--classes", "left,right"});
+  EXPECT_NEAR(named["accuracy"].get<double>(), 1 - own["accuracy"].get<double>(), 1e-6);
+  expect_refusal(small({"--images", pictures(), "--picture-size", "8", "--classes", "one,one"}, in_folder("never")),
+                 "--classes: expected a name for each class; found one twice");
 }
 
 TEST_F(Classify, AttentionIsDrawnOverPicturesAndSounds) {

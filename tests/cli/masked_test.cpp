@@ -240,6 +240,24 @@ TEST_F(Masked, SaysWhatIsWrong) {
   expect_refusal({"train", "--masked", "--out", in_folder("no")}, "--text");
 }
 
+TEST(LabelledTexts, SayThatOnlyTheirBeginningIsRead) {
+  const temporary_folder folder;
+  std::string lines;
+  for (int i = 0; i < 30; ++i) lines += i % 2 == 0 ? "a\tone two three four\n" : "b\tfive six\n";
+  put_bytes(folder / "texts.tsv", lines);
+  const std::string model = folder / "model";
+  const finished done = qkv_program({"train", "--labelled", folder / "texts.tsv", "--out", model, "--width", "8",
+                                     "--context", "3", "--steps", "2", "--classes", "x,y"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("of 15 of 30 texts only the first 2 tokens are read (--context)"));
+  EXPECT_THAT(qkv_program({"classify", "--model", model, "one two three"}).err,
+              HasSubstr("of 3 tokens only the first 2 are read"));
+  EXPECT_THAT(qkv_program({"evaluate", "--model", model, "--labelled", folder / "texts.tsv"}).err,
+              HasSubstr("found 2 new (a, b), 2 missing (x, y) (--classes names them"));
+  EXPECT_EQ(json_of({"evaluate", "--model", model, "--labelled", folder / "texts.tsv", "--classes", "x,y", "--all"})
+                ["examples"], 30);
+}
+
 TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   const temporary_folder folder;
   const char* const about[][2] = {{"pets", "the dog and the cat sleep"}, {"games", "the team won the match"}};

@@ -35,6 +35,8 @@ TEST_F(TrainOptions, OfAnotherTrainingAreRefused) {
   expect_refused(of_text, {"--separate-vocabularies"},
                  "--separate-vocabularies: expected --source or --pairs, to whose training it belongs; found --text");
   expect_refused(of_text, {"--flip"}, "--flip: expected --images");
+  expect_refused(of_text, {"--position-range", "8"}, "--position-range: expected --positions relative or local");
+  expect_refused({"train", "--labelled", file, "--pairs", file, "--out", in_folder("never")}, {}, "--pairs");
   expect_refused(of_text, {"--masked", "--window", "4"}, "--window: expected --text without --masked");
   expect_refused(of_text, {"--label-smoothing", "0.1"}, "--label-smoothing: expected --source or --pairs or --images");
   expect_refused(of_text, {"--skip-bad-lines"}, "--skip-bad-lines: expected --source or --pairs or --field");
@@ -90,6 +92,37 @@ TEST_F(TrainOptions, OfPresetsAreListedForPrograms) {
   const std::string shown = qkv_program({"train", "--list-presets"}).out;
   for (const auto& one : all)
     for (const char* key : {"name", "data", "what"}) EXPECT_THAT(shown, HasSubstr(one[key].get<std::string>()));
+}
+
+TEST_F(TrainOptions, ThatAreFlagsGivenAsFalseAreNotGiven) {
+  const std::vector<std::string> translation{"train", "--source", text(), "--target", text(), "--out", in_folder("no"),
+                                             "--steps", "1", "--layers", "1", "--width", "8", "--heads", "1",
+                                             "--tokens", "characters", "--context", "80", "--batch", "2", "--replace"};
+  ASSERT_EQ(with_variable("QKV_TRAIN_ONE_DIRECTION", "0", translation).code, 0);
+  EXPECT_EQ(json_of({"inspect", in_folder("no")})["kind"], "translator, an encoder and a decoder");
+  auto by_value = translation;
+  by_value.push_back("--one-direction=false");
+  ASSERT_EQ(qkv_program(by_value).code, 0);
+  EXPECT_EQ(json_of({"inspect", in_folder("no")})["kind"], "translator, an encoder and a decoder");
+  const auto windowed = training(text(), in_folder("no"), {"--window", "4", "--steps", "1", "--replace"});
+  EXPECT_EQ(with_variable("QKV_TRAIN_MASKED", "false", windowed).code, 0);
+  EXPECT_EQ(with_variable("QKV_TRAIN_FLIP", "false", windowed).code, 0);
+}
+
+TEST_F(TrainOptions, ThatSayTheSameAreTheSameOnResume) {
+  const auto out = in_folder("spelled");
+  ASSERT_EQ(qkv_program(training(text(), out, {"--steps", "2", "--learning-rate", "1e-3", "-q"})).code, 0);
+  const auto again = [&](const char* rate, const char* steps) {
+    return training(text(), out, {"--steps", steps, "--learning-rate", rate, "--resume", "-q"});
+  };
+  EXPECT_EQ(qkv_program(again("0.001", "3")).code, 0);
+  expect_refusal(again("0.002", "4"), "--learning-rate 1e-3; found --learning-rate 0.002");
+  expect_refusal(training(text(), out, {"--resume", "--dry-run"}), "--dry-run: expected a run that has not begun");
+  put_bytes(out / "options.json", "[1]");
+  expect_refusal({"train", "--text", text(), "--out", out, "--resume", "--steps", "4"}, "options.json: expected the options");
+  std::filesystem::remove(out / "options.json");
+  expect_refusal(again("0.001", "4"), "because the folder does not say which options its run began with; found --");
+  EXPECT_EQ(qkv_program({"train", "--text", text(), "--out", out, "--resume", "--steps", "4", "-q"}).code, 0);
 }
 
 TEST_F(TrainOptions, OfAPresetFillWhatIsNotGiven) {

@@ -88,7 +88,7 @@ TEST_F(Train, SaysWhichChoicesDoNotFitTogether) {
   };
   EXPECT_THAT(complaint({"--mixer", "fourier"}), HasSubstr("fourier, which has no causal form"));
   EXPECT_THAT(complaint({"--mixer", "gru", "--positions", "rotary"}),
-              HasSubstr("positions that only attention can use"));
+              HasSubstr("or none, with the mixer gru; found rotary"));
   EXPECT_THAT(complaint({"--mixer", "magic"}), HasSubstr("--mixer"));
   EXPECT_THAT(complaint({"--taps", "3"}), HasSubstr("--taps: expected --mixer convolution"));
 }

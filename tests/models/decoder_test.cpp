@@ -276,10 +276,10 @@ TEST(DecoderConfig, RefusesNumbersThatDoNotFit) {
               HasSubstr("kept from those after them; found fourier"));
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.window = 3; }), HasSubstr("no window"));
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.positions = nn::position_kind::alibi; }),
-              HasSubstr("only attention can use"));
+              HasSubstr("positions that are added to tokens, or none, with the mixer"));
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::mlp, c.adapted_keys = true; }),
               HasSubstr("no options of attention with the mixer mlp"));
-  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::convolution, c.taps = 9; }), HasSubstr("taps from 1"));
+  EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::convolution, c.taps = 9; }), HasSubstr("taps of the convolution from 1"));
   EXPECT_THAT(complaint([](auto& c) { c.key_heads = 1, c.shared_projections = nn::shared_projections::all; }),
               HasSubstr("as many key heads as heads"));
 }

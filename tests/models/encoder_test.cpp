@@ -288,7 +288,7 @@ TEST(EncoderConfig, RefusesNumbersThatDoNotFit) {
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::fourier, c.positions = nn::position_kind::alibi; }),
               HasSubstr("positions that are added to tokens, or none, with the mixer fourier; found alibi"));
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::convolution, c.taps = 13; }),
-              HasSubstr("taps from 1 to the context of 12; found 13"));
+              HasSubstr("taps of the convolution from 1 to the context of 12; found 13"));
   EXPECT_THAT(complaint([](auto& c) { c.mixer = nn::mixer_kind::gru, c.width = 9, c.heads = 3; }),
               HasSubstr("an even width, half of it for each direction of a GRU; found 9"));
   EXPECT_THAT(complaint([](auto& c) { c.positions = nn::position_kind::relative, c.position_range = 5; }),
