@@ -51,7 +51,7 @@ training_run::training_run(const run_options& options, const output_options& out
         "anew)",
         newest->step, options.out));
   } else if (options.replace) {
-    folder_->begin_anew();
+    folder_->begin_anew({options_name, metrics_name, curve_name});
   }
 }
 
@@ -111,7 +111,7 @@ void training_run::train(const training_job& job) {
   trainer run(job.task, job.training);
   if (job.step > 0) resume(run, job);
   if (!resumed_) write_text(folder_->path() / options_name, options_.begun_with.dump(1) + "\n");
-  metrics_.emplace(folder_->path() / "metrics.jsonl", job.step);
+  metrics_.emplace(folder_->path() / metrics_name, job.step);
   line_.emplace(job.training.seconds, output_.quiet, job.unit);
   const std::atomic<bool>& stop = stop_on_interrupt();
   if (!output_.quiet && !output_.json) {
@@ -203,7 +203,7 @@ void training_run::conclude(const training_job& job, const training_progress& la
   }
   metrics_->close();
   const auto name = std::filesystem::path(options_.out).filename().string();
-  write_text(folder_->path() / "loss.svg", loss_curve_svg(read_loss_points(folder_->path() / "metrics.jsonl"), name));
+  write_text(folder_->path() / curve_name, loss_curve_svg(read_loss_points(folder_->path() / metrics_name), name));
 }
 
 /// What a run would take, from its first steps, which are taken and forgotten.

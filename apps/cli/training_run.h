@@ -43,8 +43,8 @@ struct training_job {
   std::function<void(nlohmann::ordered_json&)> add_to_result = {};
 };
 
-/// The file in a run's folder with the options that it began with.
-inline constexpr const char* options_name = "options.json";
+// Files in a run's folder: the options that it began with, its record and the picture of it.
+inline constexpr const char *options_name = "options.json", *metrics_name = "metrics.jsonl", *curve_name = "loss.svg";
 
 class training_run {
  public:

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr auto step_prefix = "step-", unfinished_prefix = "unfinished-", manifest_name = "manifest.json";
 constexpr auto aside_prefix = "aside-";  // a checkpoint while a new one of the same step takes its name
-constexpr auto lock_name = "lock";
+constexpr auto lock_name = "lock", replaced_name = "replaced";
 
 std::string system_message() { return std::generic_category().message(errno); }
 
@@ -64,6 +64,12 @@ bool is_numbered(const fs::path& path, const std::string& prefix) {
          name.find_first_not_of("0123456789", prefix.size()) == std::string::npos && fs::is_directory(path);
 }
 
+/// The step that such a folder's name tells.
+long step_named(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return std::strtol(name.c_str() + name.find('-') + 1, nullptr, 10);
+}
+
 /// A folder that holds files but none of a run's is somebody else's.
 void check_is_ours(const fs::path& path) {
   bool any = false;
@@ -82,13 +88,13 @@ file_descriptor locked(const fs::path& path) {
   return lock;
 }
 
-fs::path made(fs::path path) {
+fs::path made(fs::path path, bool& is_new) {
   if (path.empty()) throw file_error("expected the name of a folder for the run; found an empty one");
   std::error_code problem;
   if (fs::exists(path) && !fs::is_directory(path)) refuse_file(path, "a folder for the run", "a file");
   const fs::path parent = path.has_parent_path() ? path.parent_path() : ".";
   if (!fs::is_directory(parent)) refuse_file(path, "a folder to make it in", "no " + parent.string());
-  fs::create_directory(path, problem);
+  is_new = fs::create_directory(path, problem);
   if (problem) refuse_file(path, "a folder that can be made", problem.message());
   check_is_ours(path);
   return path;
@@ -128,6 +134,46 @@ void give_name(const fs::path& finished, const fs::path& name, const fs::path& a
   fs::remove_all(aside);
 }
 
+/// The checkpoints in the folder itself.  One that was put aside counts while none has taken its name.
+std::vector<stored_step> steps_in(const fs::path& run) {
+  std::vector<stored_step> steps, aside;
+  if (!fs::is_directory(run)) return steps;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    const bool is_aside = is_numbered(entry.path(), aside_prefix);
+    if (!is_aside && !is_numbered(entry.path(), step_prefix)) continue;
+    if (auto step = read_step(entry.path())) (is_aside ? aside : steps).push_back(std::move(*step));
+  }
+  for (stored_step& step : aside)
+    if (std::ranges::find(steps, step.step, &stored_step::step) == steps.end()) steps.push_back(std::move(step));
+  std::ranges::sort(steps, {}, &stored_step::step);
+  return steps;
+}
+
+/// A run that another was to replace goes where that one has a checkpoint; else it comes back, as if nothing had been.
+void settle_replaced(const fs::path& run) {
+  const fs::path old = run / replaced_name;
+  if (!fs::is_directory(old)) return;
+  std::vector<fs::path> entries;
+  bool any = false;
+  for (const auto& entry : fs::directory_iterator(old)) {
+    entries.push_back(entry.path());
+    any |= is_numbered(entry.path(), step_prefix);
+  }
+  if (!any) return;  // somebody else's
+  if (!steps_in(run).empty()) return void(fs::remove_all(old));
+  // Files before checkpoints, and the latest of these first: should this be interrupted, it is the earlier ones that go.
+  std::ranges::sort(entries, [](const fs::path& a, const fs::path& b) {
+    const bool is_step_a = is_numbered(a, step_prefix), is_step_b = is_numbered(b, step_prefix);
+    return is_step_a != is_step_b ? is_step_b : a > b;
+  });
+  for (const fs::path& entry : entries) {
+    fs::remove_all(run / entry.filename());
+    fs::rename(entry, run / entry.filename());
+  }
+  fs::remove(old);
+  synchronize(run);
+}
+
 /// The one that is best for use.
 const stored_step& best_of(const std::vector<stored_step>& steps) {
   const auto loss = [](const stored_step& s) {
@@ -140,14 +186,8 @@ const stored_step& best_of(const std::vector<stored_step>& steps) {
 }  // namespace
 
 std::vector<stored_step> valid_steps(const fs::path& run) {
-  std::vector<stored_step> steps;
-  if (!fs::is_directory(run)) return steps;
-  for (const auto& entry : fs::directory_iterator(run)) {
-    if (!is_numbered(entry.path(), step_prefix)) continue;
-    if (auto step = read_step(entry.path())) steps.push_back(std::move(*step));
-  }
-  std::ranges::sort(steps, {}, &stored_step::step);
-  return steps;
+  std::vector<stored_step> steps = steps_in(run);
+  return steps.empty() ? steps_in(run / replaced_name) : steps;
 }
 
 fs::path model_file_at(const fs::path& file_or_run) {
@@ -157,18 +197,21 @@ fs::path model_file_at(const fs::path& file_or_run) {
   return best_of(steps).model();
 }
 
-run_folder::run_folder(fs::path path) : path_(made(std::move(path))), lock_(locked(path_)) { tidy(path_); }
-
-run_folder::~run_folder() {
-  std::error_code problem;
-  for (const auto& entry : fs::directory_iterator(path_, problem))
-    if (entry.path().filename() != lock_name) return;
-  fs::remove(path_ / lock_name, problem);
-  fs::remove(path_, problem);
+run_folder::run_folder(fs::path path) : path_(made(std::move(path), is_new_)), lock_(locked(path_)) {
+  tidy(path_);
+  settle_replaced(path_);
 }
 
+run_folder::~run_folder() try {
+  if (replaces_) settle_replaced(path_);
+  for (const auto& entry : fs::directory_iterator(path_))
+    if (entry.path().filename() != lock_name) return;
+  fs::remove(path_ / lock_name);
+  if (is_new_) fs::remove(path_);
+} catch (const std::exception&) {}  // the next run that opens the folder tidies it
+
 std::optional<stored_step> run_folder::newest() const {
-  const auto steps = valid_steps(path_);
+  const auto steps = steps_in(path_);
   if (steps.empty()) return {};
   return steps.back();
 }
@@ -177,21 +220,32 @@ std::vector<std::string> run_folder::damaged_since_newest() const {
   const auto valid = newest();
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(path_))
-    if (is_numbered(entry.path(), step_prefix) && (!valid || entry.path().filename() > valid->folder.filename()))
+    if (is_numbered(entry.path(), step_prefix) && (!valid || step_named(entry.path()) > valid->step))
       names.push_back(entry.path().filename());
   std::ranges::sort(names);
   return names;
 }
 
 std::optional<stored_step> run_folder::best() const {
-  const auto steps = valid_steps(path_);
+  const auto steps = steps_in(path_);
   if (steps.empty()) return {};
   return best_of(steps);
 }
 
-void run_folder::begin_anew() {
+void run_folder::begin_anew(std::initializer_list<const char*> files) {
+  std::vector<fs::path> replaced;
   for (const auto& entry : fs::directory_iterator(path_))
-    if (is_numbered(entry.path(), step_prefix)) replaced_.push_back(entry.path());
+    if (is_numbered(entry.path(), step_prefix)) replaced.push_back(entry.path());
+  if (replaced.empty()) return;
+  for (const char* name : files)
+    if (fs::exists(path_ / name)) replaced.push_back(path_ / name);
+  const fs::path aside = path_ / replaced_name;
+  std::error_code problem;
+  if (!fs::create_directory(aside, problem))
+    refuse_file(aside, "a name for the run that is replaced", problem ? problem.message() : "a folder of that name");
+  for (const fs::path& path : replaced) fs::rename(path, aside / path.filename());
+  synchronize(path_);
+  replaces_ = true;
 }
 
 void run_folder::save(long step, double validation_loss, const std::function<void(const fs::path&)>& write) {
@@ -215,18 +269,13 @@ void run_folder::save(long step, double validation_loss, const std::function<voi
     fs::remove_all(temporary.folder, problem);
     throw;
   }
-  forget_replaced(final_name);
+  if (replaces_) settle_replaced(path_);
+  replaces_ = false;
   forget_old();
 }
 
-void run_folder::forget_replaced(const fs::path& saved) {
-  for (const fs::path& old : replaced_)
-    if (old != saved) fs::remove_all(old);
-  replaced_.clear();
-}
-
 void run_folder::forget_old() const {
-  const auto steps = valid_steps(path_);
+  const auto steps = steps_in(path_);
   if (steps.size() <= 2) return;
   const fs::path best = best_of(steps).folder;
   for (std::size_t i = 0; i + 2 < steps.size(); ++i)

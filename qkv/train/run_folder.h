@@ -4,6 +4,7 @@
 //     mine/step-00000500/model.safetensors   the model, and what a resumed run needs (qkv/train/model_file.h)
 //     mine/step-00000500/manifest.json       its size and checksum, written last
 //     mine/lock                              held while a run writes here
+//     mine/replaced/                         a run whose place another takes, until that one has saved a checkpoint
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -24,7 +25,8 @@ struct stored_step {
   std::filesystem::path model() const { return folder / "model.safetensors"; }
 };
 
-/// The checkpoints whose manifests hold, by rising step; what is damaged or was never finished is left out.
+/// The checkpoints whose manifests hold, by rising step; what is damaged or was never finished is left out.  Where there
+/// are none, those of the run that was being replaced.
 /// Cost: every file is read once.
 std::vector<stored_step> valid_steps(const std::filesystem::path& run);
 /// A model for use: the file itself, or, of a run's folder, the checkpoint of the lowest validation loss, or the latest
@@ -39,7 +41,7 @@ class run_folder {
   explicit run_folder(std::filesystem::path path);
   run_folder(const run_folder&) = delete;
   run_folder& operator=(const run_folder&) = delete;
-  /// A folder that was made for a run that never saved anything goes again.
+  /// A folder that was made for a run that never saved anything goes again; a run that it was to replace comes back.
   ~run_folder();
 
   const std::filesystem::path& path() const { return path_; }
@@ -50,8 +52,9 @@ class run_folder {
   /// The one that is used where a command is given the folder: model_file_at.
   std::optional<stored_step> best() const;
 
-  /// What is here belongs to a run that this one takes the place of: it goes as soon as this one has saved a checkpoint.
-  void begin_anew();
+  /// What is here belongs to a run that this one takes the place of: it is put aside, and goes as soon as this one has
+  /// saved a checkpoint.   @param files  names of what that run wrote beside its checkpoints
+  void begin_anew(std::initializer_list<const char*> files);
 
   /// Adds a checkpoint: into a temporary folder first, the manifest last, all of it made durable before it gets its
   /// name; one of the same step goes only then.  Then forgets all but the latest two and the best.
@@ -60,12 +63,12 @@ class run_folder {
   void save(long step, double validation_loss, const std::function<void(const std::filesystem::path&)>& write);
 
  private:
-  void forget_replaced(const std::filesystem::path& saved);
   void forget_old() const;
 
+  bool is_new_ = false;  // the folder was made for this run
   std::filesystem::path path_;
   file_descriptor lock_;
-  std::vector<std::filesystem::path> replaced_;
+  bool replaces_ = false;  // another run, which is still here
 };
 
 }  // namespace qkv

@@ -71,7 +71,7 @@ TEST_F(RunFolder, LeavesTheRunThatIsReplacedUntilItHasACheckpointInItsPlace) {
     for (const long step : {1, 2}) save(old, step, 0.5, "old");
   }
   run_folder run(run_);
-  run.begin_anew();
+  run.begin_anew({});
   EXPECT_ANY_THROW(run.save(1, 2.0, [](const fs::path&) { throw file_error("disk full"); }));
   EXPECT_EQ(bytes_of_file(model_file_at(run_)), "old");
   save(run, 1, 2.0, "new");
@@ -79,6 +79,52 @@ TEST_F(RunFolder, LeavesTheRunThatIsReplacedUntilItHasACheckpointInItsPlace) {
   EXPECT_EQ(valid_steps(run_).size(), 1u);
   save(run, 2, 1.0, "newer");
   EXPECT_EQ(valid_steps(run_).size(), 2u) << "its own are kept";
+}
+
+TEST_F(RunFolder, GivesTheReplacedRunBackWithItsRecordWhereTheNewOneNeverSaved) {
+  for (const bool killed : {false, true}) {
+    SCOPED_TRACE(killed);
+    fs::remove_all(run_);
+    {
+      run_folder old(run_);
+      for (const long step : {1, 2}) save(old, step, NAN, "old " + std::to_string(step));
+      put_bytes(run_ / "record", "old");
+      put_bytes(run_ / "letter", "somebody's");
+    }
+    {
+      run_folder run(run_);
+      run.begin_anew({"record", "picture"});
+      EXPECT_FALSE(fs::exists(run_ / "step-00000002"));
+      EXPECT_EQ(bytes_of_file(model_file_at(run_)), "old 2") << "whoever reads finds the old one meanwhile";
+      put_bytes(run_ / "record", "new");
+      if (killed) fs::copy(run_, folder_ / "killed", fs::copy_options::recursive);
+    }
+    if (killed) {
+      fs::remove_all(run_);
+      fs::rename(folder_ / "killed", run_);
+    }
+    const run_folder again(run_);
+    EXPECT_EQ(again.newest()->step, 2);
+    EXPECT_EQ(valid_steps(run_).size(), 2u);
+    EXPECT_EQ(bytes_of_file(run_ / "record"), "old");
+    EXPECT_EQ(bytes_of_file(run_ / "letter"), "somebody's");
+    EXPECT_FALSE(fs::exists(run_ / "replaced"));
+  }
+}
+
+TEST_F(RunFolder, ForgetsTheReplacedRunThatAKillLeftBesideTheNewOne) {
+  { run_folder old(run_); save(old, 50, 0.5, "old"); }
+  {
+    run_folder run(run_);
+    run.begin_anew({});
+    fs::copy(run_ / "replaced", folder_ / "left", fs::copy_options::recursive);
+    save(run, 10, 2.0, "new");
+  }
+  fs::rename(folder_ / "left", run_ / "replaced");
+  EXPECT_EQ(bytes_of_file(model_file_at(run_)), "new");
+  const run_folder again(run_);
+  EXPECT_EQ(again.newest()->step, 10);
+  EXPECT_FALSE(fs::exists(run_ / "replaced"));
 }
 
 TEST_F(RunFolder, RemovesWhatAnInterruptedSaveLeft) {
@@ -106,6 +152,7 @@ TEST_F(RunFolder, FindsTheCheckpointAgainThatAnInterruptedSavePutAside) {
     if (left == "a damaged one") put_bytes(run_ / "step-00000001" / "model.safetensors", "ol");
     if (left == "a valid one") { run_folder run(run_); save(run, 1, NAN, "new"); }
     fs::rename(folder_ / "aside", run_ / "aside-00000001");
+    EXPECT_EQ(bytes_of_file(model_file_at(run_)), left == "a valid one" ? "new" : "old") << "before anybody tidies";
     const run_folder again(run_);
     EXPECT_EQ(bytes_of_file(model_file_at(run_)), left == "a valid one" ? "new" : "old");
     EXPECT_FALSE(fs::exists(run_ / "aside-00000001"));
@@ -120,6 +167,10 @@ TEST_F(RunFolder, IsOneRunsAlone) {
 TEST_F(RunFolder, LeavesNothingWhereNothingWasSaved) {
   { const run_folder run(run_); }
   EXPECT_FALSE(fs::exists(run_));
+  fs::create_directory(run_);
+  { const run_folder run(run_); }
+  EXPECT_TRUE(fs::exists(run_)) << "a folder that was there stays";
+  EXPECT_TRUE(fs::is_empty(run_));
 }
 
 TEST_F(RunFolder, LeavesWhatIsNotItsOwn) {
@@ -128,7 +179,7 @@ TEST_F(RunFolder, LeavesWhatIsNotItsOwn) {
   put_bytes(run_ / "step-by-step.md", "steps");
   fs::create_directory(run_ / "step-5");
   run_folder again(run_);
-  again.begin_anew();
+  again.begin_anew({});
   save(again, 2, NAN, "two");
   for (const char* mine : {"unfinished-novel.txt", "step-by-step.md", "step-5"}) EXPECT_TRUE(fs::exists(run_ / mine)) << mine;
   EXPECT_FALSE(fs::exists(run_ / "step-00000001"));
