@@ -101,6 +101,8 @@ picture_folder read_idx_folder(const fs::path& folder, const fs::path& validatio
   idx_pair learn = read_pair(folder, split ? "train-" : "");
   idx_pair test = split ? read_pair(folder, "t10k-") : cut_off(learn, 0.2);
   const shape& s = learn.pictures.shape;
+  if (shape(test.pictures.shape.begin() + 1, test.pictures.shape.end()) != shape(s.begin() + 1, s.end()))
+    refuse_file(folder, "pictures to test on of the size of those to learn from", to_string(test.pictures.shape));
   if (learn.targets.empty() || test.targets.empty())
     refuse_file(folder, "pictures to learn from and to test on", "none");
   picture_reading how{.height = s[1], .width = s[2], .channels = s.size() == 4 ? s[3] : 1, .side = side};

@@ -130,7 +130,7 @@ void show(const attend_options& options, const output_options& output, const see
 
 void run(attend_options options, const output_options& output) {
   check_files_can_be_written(options);
-  if (options.text == "-") options.text = text_from_standard_input("a text");
+  if (options.text == standard_input) options.text = text_from_standard_input("a text");
   if (options.model.empty())
     options.model = released_model(options.target.empty() ? "shakespeare.safetensors" : "de-en.safetensors").string();
   const auto file = model_file_at(options.model);

@@ -38,7 +38,7 @@ encoder_example example_for(const classify_options& o, const classifier& c) {
   if (senses.text) {
     if (!o.image.empty() || !o.sound.empty())
       throw usage_error("expected a text for a model that reads texts; found a file");
-    const std::string text = o.text.empty() ? text_from_standard_input("a text to classify") : o.text;
+    const std::string text = text_or_standard_input(o.text, "a text to classify");
     return {.text = tokens_of(text, *senses.text, c.model.config().context)};
   }
   if (!o.text.empty()) throw usage_error("text: expected a model that reads texts; found one of pictures or sounds");

@@ -141,7 +141,7 @@ void fill(const complete_options& o, const output_options& output) {
 void run(complete_options o, const output_options& output) {
   if (o.model.empty()) o.model = released_model("shakespeare.safetensors").string();
   const bool masked = kind_of(model_file_at(o.model)) == model_kind::masked_language_model;
-  if (o.text.empty()) o.text = text_from_standard_input("a text to go on with");
+  o.text = text_or_standard_input(o.text, "a text to go on with");
   if (masked) return fill(o, output);
   const language_model m = load_language_model(o.model);
   auto prompt = encode(m.tokens, "text", o.text);

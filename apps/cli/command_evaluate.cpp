@@ -1,10 +1,13 @@
 // qkv evaluate: how good a model is on texts, translations, pictures or sounds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "apps/cli/evaluate_flags.h"
+#include "apps/cli/given_option.h"
 #include "apps/cli/model_kind.h"
+#include "apps/cli/option_values.h"
 #include "qkv/train/run_folder.h"
 
 namespace qkv::cli {
@@ -16,22 +19,46 @@ void expect(bool given, model_kind kind, const std::string& options) {
     throw usage_error(fmt::format("expected {}, on which {} is evaluated; found none", options, in_words(kind)));
 }
 
-void run(const evaluate_flags& flags, const output_options& output) {
+/// The options of each kind of model: for another they would do nothing.
+void check_options(const CLI::App& command, model_kind kind) {
+  using enum model_kind;
+  const std::pair<const char*, std::vector<model_kind>> options[] = {
+      {"--text", {language_model, masked_language_model}},
+      {"--held-out", {language_model, masked_language_model}},
+      {"--stride", {language_model}},
+      {"--seed", {masked_language_model}},
+      {"--source", {translator}},
+      {"--beam", {translator}},
+      {"--skip-bad-lines", {translator, classifier}},
+      {"--images", {classifier}},
+      {"--sounds", {classifier}},
+      {"--labelled", {classifier}},
+      {"--classes", {classifier}},
+      {"--all", {classifier}}};
+  for (const auto& [option, kinds] : options)
+    if (is_given(command, option) && std::ranges::find(kinds, kind) == kinds.end())
+      throw usage_error(
+          fmt::format("{}: expected {}, whose option it is; found {}", option, in_words(kinds.front()), in_words(kind)));
+}
+
+void run(const CLI::App& command, const evaluate_flags& flags, const output_options& output) {
   if (flags.skip_bad_lines && flags.source.empty() && flags.labelled.empty())
     throw usage_error("--skip-bad-lines: expected --source and --target, or --labelled; found none of them");
   const model_kind kind = kind_of(model_file_at(flags.model));
   if (kind == model_kind::translator) {
     expect(!flags.source.empty(), kind, "--source FILE and --target FILE");
+    check_options(command, kind);
     return evaluate_translator(flags, output);
   }
   if (kind == model_kind::classifier) {
     expect(!flags.images.empty() || !flags.sounds.empty() || !flags.labelled.empty(), kind,
            "--images FOLDER, --sounds FOLDER or --labelled FILE");
+    check_options(command, kind);
     return evaluate_classifier(flags, output);
   }
   expect(!flags.text.empty(), kind, "--text FILE");
+  check_options(command, kind);
   if (kind == model_kind::masked_language_model) return evaluate_masked_model(flags, output);
-  if (flags.seed) throw usage_error("--seed: expected a masked language model; found one that writes on");
   evaluate_language_model(flags, output);
 }
 
@@ -49,6 +76,7 @@ void add_data(CLI::App& command, evaluate_flags& flags) {
   command
       .add_option("--seed", flags.seed,
                   "For a masked language model: which tokens are asked for; none: the seed of its training")
+      ->check(a_seed())
       ->needs(text);
   CLI::Option* source = command.add_option("--source", flags.source, "Texts, one a line, for a translator");
   CLI::Option* target = command.add_option("--target", flags.target, "Their translations, line by line");
@@ -85,7 +113,7 @@ void add_evaluate(CLI::App& program) {
   output->add_style(command);
   output->add_quiet(command);
   output->add_json(command);
-  command.callback([flags, output] { run(*flags, *output); });
+  command.callback([flags, output, &command] { run(command, *flags, *output); });
 }
 
 }  // namespace qkv::cli

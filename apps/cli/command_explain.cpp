@@ -216,7 +216,7 @@ nlohmann::ordered_json as_json(const explain_options& options, const walk& w) {
 }
 
 void run_explain(explain_options options, const output_options& output) {
-  if (options.text == "-") options.text = text_from_standard_input("a few words");
+  if (options.text == standard_input) options.text = text_from_standard_input("a few words");
   checked_text("explain", options.text);
   const walk w = take_walk(options);
   if (w.tokens.size() > 24)
@@ -251,7 +251,9 @@ void add_explain(CLI::App& program) {
       ->check(one_of({"dot", "cosine", "additive"}))
       ->capture_default_str();
   command.add_option("--width", options->width, "Channels of the head")->check(CLI::Range(1, 8))->capture_default_str();
-  command.add_option("--seed", options->seed, "Of the random numbers")->capture_default_str();
+  command.add_option("--seed", options->seed, "Of the random numbers")
+      ->check(a_seed())
+      ->capture_default_str();
   output->add_style(command);
   output->add_quiet(command);
   output->add_json(command);

@@ -26,7 +26,7 @@ void run(generate_options options, const output_options& output) {
   check(options.generation.sampling);
   if (options.model.empty()) options.model = released_model("shakespeare.safetensors").string();
   const language_model m = load_language_model(options.model);
-  if (options.prompt == "-") options.prompt = text_from_standard_input("a text to go on with");
+  if (options.prompt == standard_input) options.prompt = text_from_standard_input("a text to go on with");
   const auto prompt = encode(m.tokens, "--prompt", options.prompt);
   const long left_out = left_out_of_context("qkv generate", prompt.size(), m.model.config().context);
   const std::atomic<bool>& stop = stop_on_interrupt();
@@ -88,7 +88,9 @@ void add_generate(CLI::App& program) {
   command.add_option("--top-p", sampling.top_p, "Choose among the likeliest that hold this probability together")
       ->check(number_between(0, 1))
       ->capture_default_str();
-  command.add_option("--seed", sampling.seed, "The same seed writes the same text")->capture_default_str();
+  command.add_option("--seed", sampling.seed, "The same seed writes the same text")
+      ->check(a_seed())
+      ->capture_default_str();
   output->add_quiet(command);
   output->add_json(command);
   command.callback([options, output] { run(*options, *output); });

@@ -176,7 +176,7 @@ std::vector<CLI::Option*> add_learning(CLI::App& command, given_training_options
               ->check(number_between(0, 0.99)),
           given.add(group, "--average", &o::average, "Use weights averaged with this decay a step; 0: the latest")
               ->check(number_between(0, 0.9999999)),
-          given.add(group, "--seed", &o::seed, "Of weights, data order and dropout")->check(CLI::NonNegativeNumber)};
+          given.add(group, "--seed", &o::seed, "Of weights, data order and dropout")->check(a_seed())};
 }
 
 void add_course(CLI::App& command, run_options& run, given_training_options& course) {

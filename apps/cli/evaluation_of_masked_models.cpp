@@ -16,8 +16,6 @@
 namespace qkv::cli {
 
 void evaluate_masked_model(const evaluate_flags& flags, const output_options& output) {
-  if (flags.stride > 0)
-    throw usage_error("--stride: expected a model that writes on; found one that fills holes; leave it out");
   const masked_model m = load_masked_model(model_file_at(flags.model));
   const std::string text = read_text(flags.text);
   check_text("--text", text);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "qkv/base/error.h"
+#include "qkv/io/text_file.h"
 
 namespace qkv::cli {
 namespace {
@@ -27,10 +28,9 @@ std::string lines_up_to(const std::filesystem::path& path, long step) {
 }  // namespace
 
 metrics_file::metrics_file(std::filesystem::path path, long resumed_step) : path_(std::move(path)) {
-  const std::string earlier = resumed_step > 0 ? lines_up_to(path_, resumed_step) : "";
-  file_.open(path_, std::ios::trunc);
+  write_text(path_, resumed_step > 0 ? lines_up_to(path_, resumed_step) : "");
+  file_.open(path_, std::ios::app);
   if (!file_) refuse_file(path_, "a file that can be written to", "that it cannot be opened");
-  file_ << earlier << std::flush;
 }
 
 void metrics_file::add(const training_progress& p) {

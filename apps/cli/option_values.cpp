@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <charconv>
+#include <cstdint>
+
 namespace qkv::cli {
 
 CLI::Validator number_between(double low, double high) {
@@ -13,6 +16,17 @@ CLI::Validator number_between(double low, double high) {
         return fits ? "" : fmt::format("expected a number from {} to {}; found {}", low, high, text);
       },
       fmt::format("FLOAT in [{} - {}]", low, high), "number_between");
+}
+
+CLI::Validator a_seed() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::uint64_t number = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool fits = problem == std::errc() && end == text.data() + text.size();
+        return fits ? "" : fmt::format("expected a whole number from 0 to {}; found {}", ~std::uint64_t{0}, text);
+      },
+      "", "a_seed");
 }
 
 CLI::Validator one_of(std::vector<std::string> words) {

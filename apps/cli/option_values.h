@@ -13,6 +13,9 @@ namespace qkv::cli {
 /// Of an option that is a number: from low to high; nan is no number.
 CLI::Validator number_between(double low, double high);
 
+/// Of an option that is a seed: from 0 to 2^64 - 1, in digits.
+CLI::Validator a_seed();
+
 /// Of an option that is one of these words.
 CLI::Validator one_of(std::vector<std::string> words);
 

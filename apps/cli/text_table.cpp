@@ -32,7 +32,6 @@ labelled_lines read_lines(const std::string& path, bool skip_bad) {
   std::size_t skipped = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string& line = lines[i];
-    if (line.empty()) continue;
     const std::string fault = fault_of_labelled(line);
     if (fault.empty()) {
       const std::size_t tab = line.find('\t');

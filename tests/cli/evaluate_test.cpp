@@ -58,7 +58,9 @@ TEST_F(Evaluate, SaysWhatIsWrong) {
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("one.txt")}, "expected at least 2 tokens");
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("none.txt")}, "none.txt");
   expect_refusal({"evaluate", "--model", model(), "--text", in_folder("missing")}, "missing");
-  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--seed", "1"}, "--seed: expected a masked");
+  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--seed", "1"}, "--seed: expected a masked language model, whose option it is; found a language model");
+  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--beam", "2"}, "--beam: expected a translator");
+  expect_refusal({"evaluate", "--model", model(), "--text", text(), "--all"}, "--all: expected a classifier");
   expect_refusal({"evaluate", "--model", model(), "--text", text(), "--stride", "25"},
                  "--stride: expected at most 24, the context of this model; found 25");
   expect_refusal({"evaluate", "--text", text()}, "--model");

@@ -317,7 +317,7 @@ TEST(LabelledTexts, BadLinesAreLeftOutWhereAsked) {
   const finished done = qkv_program({"train", "--labelled", folder / "texts.tsv", "--skip-bad-lines", "--out", model,
                                      "--steps", "2", "--layers", "1", "--width", "16", "--heads", "2", "-q"});
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_THAT(done.err, HasSubstr("2 of 23 lines"));
+  EXPECT_THAT(done.err, HasSubstr("3 of 23 lines"));
   expect_refusal({"evaluate", "--model", model, "--labelled", folder / "texts.tsv"}, "texts.tsv, line 1");
   const auto good =
       json_of({"evaluate", "--model", model, "--labelled", folder / "texts.tsv", "--skip-bad-lines", "--all"});
@@ -332,6 +332,7 @@ TEST(LabelledTexts, BadLinesAreNamed) {
     put_bytes(folder / "texts.tsv", text);
     expect_refusal({"train", "--labelled", folder / "texts.tsv", "--out", folder / "model"}, part);
   };
+  refuse("a\tone text\n\nb\tanother\n", "line 2: expected a class, a tab and a text; found an empty line");
   refuse("a\tone text\nno tab here\n", "line 2: expected a class, a tab and a text; found no tab");
   refuse("\ttext\n", "line 1: expected a class, a tab and a text; found no class");
   refuse("a\t \n", "found no text");

@@ -50,6 +50,36 @@ TEST(Tokenize, NumbersGoThroughAPipeAndBack) {
   EXPECT_EQ(with("numbers", {"tokenize", "--model", model, "--decode"}).out, bytes_of_file(folder / "text"));
 }
 
+TEST(Program, ReadsStandardInputWhereADashStands) {
+  const temporary_folder folder;
+  put_bytes(folder / "text", "To be\n");
+  put_bytes(folder / "wide", std::string("T\0o\0", 4));
+  put_bytes(folder / "marked", std::string("\xff\xfeT\0", 4));
+  const std::string model = QKV_SOURCE_DIR "/models/shakespeare.safetensors";
+  const auto with = [&](const std::string& input, std::vector<std::string> arguments) {
+    return running_program(std::move(arguments),
+                           [&] {
+                             ::close(0);
+                             ::open((folder / input).c_str(), O_RDONLY);
+                           })
+        .wait();
+  };
+  const std::string cut = qkv_program({"tokenize", "--model", model, "To be", "-q"}).out;
+  EXPECT_EQ(with("text", {"tokenize", "--model", model, "-", "-q"}).out, cut);
+  EXPECT_EQ(with("text", {"tokenize", "--model", model, "--text", "-", "-q"}).out, cut);
+  EXPECT_EQ(with("text", {"complete", "--model", model, "-", "--json"}).out,
+            qkv_program({"complete", "--model", model, "To be", "--json"}).out);
+  EXPECT_FALSE(with("text", {"translate", "-", "-q"}).out.empty());
+  EXPECT_THAT(with("wide", {"tokenize", "--model", model, "-"}).err, HasSubstr("found a NUL byte, as in binary"));
+  EXPECT_THAT(with("marked", {"complete", "--model", model}).err, HasSubstr("found one in UTF-16"));
+}
+
+TEST(Program, RefusesSeedsThatAreNone) {
+  for (const char* command : {"train", "generate", "explain"})
+    for (const char* seed : {"-1", "1.5", "18446744073709551616", ""})
+      expect_refusal({command, "--seed", seed}, "--seed: expected a whole number from 0 to 18446744073709551615; found ");
+}
+
 TEST(Tokenize, ShowsPiecesOverNumbersAndHowManyThereAre) {
   const temporary_folder folder;
   const std::string model = QKV_SOURCE_DIR "/models/shakespeare.safetensors";
