@@ -67,11 +67,12 @@ tensor whole_frames(const sound& what, const sound_reading& how, long tokens) {
 }
 
 void check_senses(const attend_options& o, const classifier_senses& senses) {
-  if (!o.text.empty() || !o.text_file.empty() || !o.target.empty() || o.heads || o.rollout || !o.html.empty() ||
-      o.token > 0)
+  if (!o.text.empty() || !o.text_file.empty() || !o.target.empty())
+    throw usage_error("expected --image or --sound, which this classifier reads; found a text");
+  if (o.heads || o.rollout || !o.html.empty() || o.token > 0)
     throw usage_error(
-        "expected --image or --sound, with --layer, --head, --svg and --png, for a classifier; found "
-        "options of models of texts");
+        "--heads, --rollout, --html and --token: expected a model that reads texts; found a classifier of pictures or "
+        "sounds, for --layer, --head, --svg and --png");
   if (o.image.empty() && o.sound.empty()) throw usage_error("expected --image or --sound; found neither");
   if (!o.image.empty() && !senses.picture)
     throw usage_error("--image: expected a model that reads pictures; found one that hears sounds");

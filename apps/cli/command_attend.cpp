@@ -144,7 +144,7 @@ void run(attend_options options, const output_options& output) {
     const classifier c = load_classifier(file);
     if (!c.senses.text) return attend_classifier(c, options, output);
     if (seen_or_heard)
-      throw usage_error("--image and --sound: expected --text for a classifier of texts; found another file");
+      throw usage_error("--image and --sound: expected --text, for a classifier of texts; found a picture or a sound");
     if (!options.target.empty()) throw usage_error("--target: expected a translator; found a classifier");
     return show(options, output, seen_by_classifier(options, c));
   }

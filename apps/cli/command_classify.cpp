@@ -37,7 +37,7 @@ encoder_example example_for(const classify_options& o, const classifier& c) {
   const classifier_senses& senses = c.senses;
   if (senses.text) {
     if (!o.image.empty() || !o.sound.empty())
-      throw usage_error("expected a text for a model that reads texts; found a file");
+      throw usage_error("expected a text for a model that reads texts; found a picture or a sound");
     const std::string text = text_or_standard_input(o.text, "a text to classify");
     return {.text = tokens_of(text, *senses.text, c.model.config().context)};
   }

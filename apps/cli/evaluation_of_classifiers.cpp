@@ -1,5 +1,6 @@
 // qkv evaluate --images, --sounds, --labelled: how often a classifier is right, and what it takes for what.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,22 @@ nlohmann::ordered_json as_json(const std::vector<class_row>& rows) {
   return all;
 }
 
+/// What is given is what the model reads, no less and no more.
+void check_senses(const evaluate_flags& flags, const classifier_senses& senses) {
+  const std::tuple<const char*, bool, bool> parts[] = {
+      {"--labelled", senses.text.has_value(), !flags.labelled.empty()},
+      {"--images", senses.picture.has_value(), !flags.images.empty()},
+      {"--sounds", senses.sound.has_value(), !flags.sounds.empty()}};
+  std::vector<std::string> read, given;
+  for (const auto& [option, is_read, is_given] : parts) {
+    if (is_read) read.push_back(option);
+    if (is_given) given.push_back(option);
+  }
+  if (read != given)
+    throw usage_error(fmt::format("expected {}, which this model reads; found {}", fmt::join(read, " and "),
+                                  fmt::join(given, " and ")));
+}
+
 /// The examples that the options name, read as the model reads.
 lessons examples_for(const evaluate_flags& flags, const classifier_senses& senses, long context) {
   train_flags data;
@@ -92,17 +109,8 @@ lessons examples_for(const evaluate_flags& flags, const classifier_senses& sense
   data.labelled = flags.labelled;
   data.classes = flags.classes;
   data.skip_bad_lines = flags.skip_bad_lines;
-  if (senses.text && flags.labelled.empty())
-    throw usage_error("expected --labelled, texts that this model reads; found none");
-  if (!senses.text && !flags.labelled.empty())
-    throw usage_error("--labelled: expected --images or --sounds for a model of pictures or sounds");
+  check_senses(flags, senses);
   if (senses.picture) data.picture_size = senses.picture->height, data.patch = senses.picture->side;
-  if (senses.picture && flags.images.empty())
-    throw usage_error("expected --images, which this model reads; found none");
-  if (senses.sound && flags.sounds.empty()) throw usage_error("expected --sounds, which this model hears; found none");
-  if (!senses.picture && !flags.images.empty()) throw usage_error("--images: expected --sounds for a model that hears");
-  if (!senses.sound && !flags.sounds.empty())
-    throw usage_error("--sounds: expected --images for a model that reads pictures");
   lessons all = read_lessons(data, &senses);
   if (all.senses.classes.size() != senses.classes.size())
     throw usage_error(fmt::format("expected examples of the model's {} classes ({}, ...); found {} ({}, ...)",

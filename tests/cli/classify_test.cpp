@@ -209,7 +209,7 @@ TEST_F(Classify, AttentionIsDrawnOverPicturesAndSounds) {
   EXPECT_EQ(heard.code, 0) << heard.err;
   EXPECT_GT(read_image(in_folder("heard.png")).dim(1), 200);
   expect_refusal({"attend", "--model", eye()}, "expected --image or --sound");
-  expect_refusal({"attend", "--model", eye(), "--text", "x"}, "found options of models of texts");
+  expect_refusal({"attend", "--model", eye(), "--text", "x"}, "which this classifier reads; found a text");
   expect_refusal({"attend", "--model", eye(), "--image", picture, "--layer", "9"}, "--layer: expected 1 to 2");
   expect_refusal({"attend", "--model", ear(), "--image", picture}, "found one that hears sounds");
 }

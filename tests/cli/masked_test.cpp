@@ -302,7 +302,7 @@ TEST(LabelledTexts, AreLearnedAndKnownAgain) {
   expect_refusal({"classify", "--model", model, "--image", folder / "x.png"},
                  "expected a text for a model that reads texts");
   expect_refusal({"evaluate", "--model", model, "--images", folder / "x"}, "expected --labelled");
-  expect_refusal({"attend", "--model", model, "--image", folder / "x.png"}, "expected --text for a classifier of");
+  expect_refusal({"attend", "--model", model, "--image", folder / "x.png"}, "expected --text, for a classifier of");
   expect_refusal({"attend", "--model", model, "--text", "a", "--target", "b"}, "--target: expected a translator");
   expect_refusal({"attend", "--model", model, "--text", ""}, "--text: expected a text; found none");
   expect_refusal({"attend", "--model", model, "--text", "a a a a a a a a a a a a"}, "expected at most");
