@@ -145,7 +145,8 @@ TEST(Classification, SeesEveryExampleOnceAnEpoch) {
 TEST(LabelledExamples, ChangeAsAFunctionOfTheirNumbers) {
   const auto examples = noise(4, {.margin = 1, .flip = true});
   const auto numbers = [&](long index, std::uint64_t draw) {
-    const auto values = examples.changed(index, {7, 8}, draw).patches.values<float>();
+    const encoder_example changed = examples.changed(index, {7, 8}, draw);
+    const auto values = changed.patches.values<float>();
     return std::vector<float>(values.begin(), values.end());
   };
   EXPECT_EQ(numbers(1, 5), numbers(1, 5));
