@@ -48,13 +48,14 @@ void write_manifest(const stored_step& stored) {
 std::optional<stored_step> read_step(const fs::path& folder) try {
   std::ifstream in(folder / manifest_name);
   const auto manifest = nlohmann::json::parse(in);
+  if (!manifest.at("files").contains("model.safetensors")) return {};
   for (const auto& [name, expected] : manifest.at("files").items()) {
     const file_checksum sum = checksum_of(folder / name);
     if (expected.at("size") != sum.size || expected.at("crc32") != fmt::format("{:08x}", sum.crc32)) return {};
   }
   const auto& loss = manifest.at("validation_loss");
-  return stored_step{manifest.at("step"), loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>(),
-                     folder};
+  const double measured = loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>();
+  return stored_step{manifest.at("step"), measured, folder};
 } catch (const std::exception&) { return {}; }
 
 /// Whether it is a folder that a run made: the prefix, then eight digits or more.
@@ -117,6 +118,7 @@ void tidy(const fs::path& run) {
       fs::rename(path, name);
     }
   }
+  if (!aside.empty()) synchronize(run);
 }
 
 /// Gives a finished checkpoint its name.  Where it is taken, by one of the same step, that one stays until the new one
@@ -161,7 +163,7 @@ void settle_replaced(const fs::path& run) {
   }
   if (!any) return;  // somebody else's
   if (!steps_in(run).empty()) return void(fs::remove_all(old));
-  // Files before checkpoints, and the latest of these first: should this be interrupted, it is the earlier ones that go.
+  // Files before checkpoints, and the latest of these first: should this be interrupted, the earlier ones go.
   std::ranges::sort(entries, [](const fs::path& a, const fs::path& b) {
     const bool is_step_a = is_numbered(a, step_prefix), is_step_b = is_numbered(b, step_prefix);
     return is_step_a != is_step_b ? is_step_b : a > b;
@@ -193,7 +195,8 @@ std::vector<stored_step> valid_steps(const fs::path& run) {
 fs::path model_file_at(const fs::path& file_or_run) {
   if (!fs::is_directory(file_or_run)) return file_or_run;
   const auto steps = valid_steps(file_or_run);
-  if (steps.empty()) refuse_file(file_or_run, "a model's file or the folder of a training run", "no valid checkpoint in it");
+  if (steps.empty())
+    refuse_file(file_or_run, "a model's file or the folder of a training run", "no valid checkpoint in it");
   return best_of(steps).model();
 }
 
@@ -269,9 +272,13 @@ void run_folder::save(long step, double validation_loss, const std::function<voi
     fs::remove_all(temporary.folder, problem);
     throw;
   }
-  if (replaces_) settle_replaced(path_);
-  replaces_ = false;
-  forget_old();
+  try {
+    if (replaces_) settle_replaced(path_);
+    replaces_ = false;
+    forget_old();
+  } catch (const fs::filesystem_error& error) {
+    refuse_file(path_, "to forget earlier checkpoints", error.code().message());
+  }
 }
 
 void run_folder::forget_old() const {

@@ -42,7 +42,8 @@ TEST(NeighbourLookup, TheClassIsTheAnswerOfTheOneNeighbourWhoseNameIsLookedFor) 
 TEST(NeighbourLookup, IsAPureFunctionOfStreamAndNumber) {
   const neighbour_lookup task;
   const auto answers = [&](random_stream random, std::uint64_t number) {
-    const auto targets = task.graph_at(random, number).targets.values<std::int32_t>();
+    const auto graph = task.graph_at(random, number);
+    const auto targets = graph.targets.values<std::int32_t>();
     return std::vector<std::int32_t>(targets.begin(), targets.end());
   };
   EXPECT_EQ(answers({1, 2}, 3), answers({1, 2}, 3));
