@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr auto step_prefix = "step-", unfinished_prefix = "unfinished-", manifest_name = "manifest.json";
 constexpr auto aside_prefix = "aside-";  // a checkpoint while a new one of the same step takes its name
 constexpr auto lock_name = "lock", replaced_name = "replaced";
+constexpr auto moving_name = "moving";  // what is on its way into the folder `replaced`, or back
 
 std::string system_message() { return std::generic_category().message(errno); }
 
@@ -151,29 +152,38 @@ std::vector<stored_step> steps_in(const fs::path& run) {
   return steps;
 }
 
-/// A run that another was to replace goes where that one has a checkpoint; else it comes back, as if nothing had been.
-void settle_replaced(const fs::path& run) {
-  const fs::path old = run / replaced_name;
-  if (!fs::is_directory(old)) return;
+bool holds_checkpoints(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return false;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_numbered(entry.path(), step_prefix)) return true;
+  return false;
+}
+
+/// Everything in the folder `moving` comes back to its place.
+void move_back(const fs::path& run) {
+  const fs::path moving = run / moving_name;
+  if (fs::is_directory(moving) && fs::is_empty(moving)) fs::remove(moving);
+  if (!holds_checkpoints(moving)) return;
   std::vector<fs::path> entries;
-  bool any = false;
-  for (const auto& entry : fs::directory_iterator(old)) {
-    entries.push_back(entry.path());
-    any |= is_numbered(entry.path(), step_prefix);
-  }
-  if (!any) return;  // somebody else's
-  if (!steps_in(run).empty()) return void(fs::remove_all(old));
-  // Files before checkpoints, and the latest of these first: should this be interrupted, the earlier ones go.
-  std::ranges::sort(entries, [](const fs::path& a, const fs::path& b) {
-    const bool is_step_a = is_numbered(a, step_prefix), is_step_b = is_numbered(b, step_prefix);
-    return is_step_a != is_step_b ? is_step_b : a > b;
-  });
+  for (const auto& entry : fs::directory_iterator(moving)) entries.push_back(entry.path());
+  // Files before checkpoints: should this be interrupted, it is known by these that there is more to come.
+  std::ranges::stable_partition(entries, [](const fs::path& path) { return !is_numbered(path, step_prefix); });
   for (const fs::path& entry : entries) {
     fs::remove_all(run / entry.filename());
     fs::rename(entry, run / entry.filename());
   }
-  fs::remove(old);
+  fs::remove(moving);
   synchronize(run);
+}
+
+/// A run that another was to replace goes where that one has a checkpoint; else it comes back, as if nothing had been.
+void settle_replaced(const fs::path& run) {
+  move_back(run);
+  const fs::path old = run / replaced_name;
+  if (!holds_checkpoints(old)) return;  // none, or somebody else's
+  if (!steps_in(run).empty()) return void(fs::remove_all(old));
+  fs::rename(old, run / moving_name);
+  move_back(run);
 }
 
 /// The one that is best for use.
@@ -189,7 +199,9 @@ const stored_step& best_of(const std::vector<stored_step>& steps) {
 
 std::vector<stored_step> valid_steps(const fs::path& run) {
   std::vector<stored_step> steps = steps_in(run);
-  return steps.empty() ? steps_in(run / replaced_name) : steps;
+  for (const char* aside : {replaced_name, moving_name})
+    if (steps.empty()) steps = steps_in(run / aside);
+  return steps;
 }
 
 fs::path model_file_at(const fs::path& file_or_run) {
@@ -242,11 +254,12 @@ void run_folder::begin_anew(std::initializer_list<const char*> files) {
   if (replaced.empty()) return;
   for (const char* name : files)
     if (fs::exists(path_ / name)) replaced.push_back(path_ / name);
-  const fs::path aside = path_ / replaced_name;
+  const fs::path moving = path_ / moving_name;
   std::error_code problem;
-  if (!fs::create_directory(aside, problem))
-    refuse_file(aside, "a name for the run that is replaced", problem ? problem.message() : "a folder of that name");
-  for (const fs::path& path : replaced) fs::rename(path, aside / path.filename());
+  if (!fs::create_directory(moving, problem))
+    refuse_file(moving, "a name for the run that is replaced", problem ? problem.message() : "a folder of that name");
+  for (const fs::path& path : replaced) fs::rename(path, moving / path.filename());
+  fs::rename(moving, path_ / replaced_name);  // all of it or nothing
   synchronize(path_);
   replaces_ = true;
 }

@@ -112,6 +112,23 @@ TEST_F(RunFolder, GivesTheReplacedRunBackWithItsRecordWhereTheNewOneNeverSaved) 
   }
 }
 
+TEST_F(RunFolder, FindsARunAgainWhoseWayAsideOrBackWasInterrupted) {
+  {
+    run_folder old(run_);
+    for (const long step : {1, 2}) save(old, step, NAN, "old " + std::to_string(step));
+  }
+  for (const char* moved : {"step-00000001", "step-00000002"}) {
+    fs::create_directory(run_ / "moving");
+    fs::rename(run_ / moved, run_ / "moving" / moved);
+    const run_folder again(run_);
+    EXPECT_EQ(valid_steps(run_).size(), 2u) << moved;
+    EXPECT_FALSE(fs::exists(run_ / "moving"));
+  }
+  fs::create_directory(run_ / "moving");
+  const run_folder again(run_);
+  EXPECT_FALSE(fs::exists(run_ / "moving")) << "interrupted before anything was moved, or after everything was";
+}
+
 TEST_F(RunFolder, ForgetsTheReplacedRunThatAKillLeftBesideTheNewOne) {
   { run_folder old(run_); save(old, 50, 0.5, "old"); }
   {
