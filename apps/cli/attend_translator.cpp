@@ -46,7 +46,8 @@ void print_picture(const attend_options& o, const attention_map& map, const head
 void attend_translator(const attend_options& o, const output_options& output) {
   if (o.heads || o.rollout)
     throw usage_error(
-        fmt::format("{}: expected a language model or a classifier of texts; found a translator", o.heads ? "--heads" : "--rollout"));
+        fmt::format("{}: expected a language model or a classifier of texts; found a translator",
+                    o.heads ? "--heads" : "--rollout"));
   if (!o.text_file.empty()) throw usage_error("--text-file: expected --text for a translator; found a file");
   const translator t = load_translator(model_file_at(o.model));
   const auto said = translation_of(t, o, output);

@@ -178,7 +178,8 @@ void learn(const tokenize_options& o, const output_options& output) {
   if (o.vocabulary_given && (o.learn.kind == "characters" || o.learn.kind == "bytes"))
     throw usage_error("--vocabulary: expected --learn words, bpe or unigram, which has use for it; found " +
                       o.learn.kind);
-  const std::string text = o.file.empty() || o.file == standard_input ? text_from_standard_input("a text to learn from") : read_text(o.file);
+  const bool piped = o.file.empty() || o.file == standard_input;
+  const std::string text = piped ? text_from_standard_input("a text to learn from") : read_text(o.file);
   const auto lines = lines_of(text);
   // Characters and pieces of a text to continue include its line ends; lines of translations have none.
   const tokenizer t =

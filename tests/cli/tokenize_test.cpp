@@ -32,17 +32,21 @@ TEST_P(TokenizerOf, GivesTheTextBack) {
 INSTANTIATE_TEST_SUITE_P(Tokens, TokenizerOf, testing::Values("characters", "bytes", "words", "bpe", "unigram"),
                          [](const auto& own) { return std::string(own.param); });
 
+/// The program with a file as its standard input.
+finished reading(const std::filesystem::path& input, std::vector<std::string> arguments) {
+  const auto redirect = [&] {
+    ::close(0);
+    ::open(input.c_str(), O_RDONLY);
+  };
+  return running_program(std::move(arguments), redirect).wait();
+}
+
 TEST(Tokenize, NumbersGoThroughAPipeAndBack) {
   const temporary_folder folder;
   put_bytes(folder / "text", "Ein Hund rennt.\n\nEine Katze schläft.\n");
   const std::string model = QKV_SOURCE_DIR "/models/de-en.safetensors";
   const auto with = [&](const std::string& input, std::vector<std::string> arguments) {
-    return running_program(std::move(arguments),
-                           [&] {
-                             ::close(0);
-                             ::open((folder / input).c_str(), O_RDONLY);
-                           })
-        .wait();
+    return reading(folder / input, std::move(arguments));
   };
   const finished numbers = with("text", {"tokenize", "--model", model, "--quiet"});
   ASSERT_EQ(numbers.code, 0) << numbers.err;
@@ -57,12 +61,7 @@ TEST(Program, ReadsStandardInputWhereADashStands) {
   put_bytes(folder / "marked", std::string("\xff\xfeT\0", 4));
   const std::string model = QKV_SOURCE_DIR "/models/shakespeare.safetensors";
   const auto with = [&](const std::string& input, std::vector<std::string> arguments) {
-    return running_program(std::move(arguments),
-                           [&] {
-                             ::close(0);
-                             ::open((folder / input).c_str(), O_RDONLY);
-                           })
-        .wait();
+    return reading(folder / input, std::move(arguments));
   };
   const std::string cut = qkv_program({"tokenize", "--model", model, "To be", "-q"}).out;
   EXPECT_EQ(with("text", {"tokenize", "--model", model, "-", "-q"}).out, cut);
